@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages for strategies: a range of address space reserved once and committed piece by piece. Nothing
+ * that was committed is ever unmapped before the arena is closed, so an address once handed out stays
+ * readable: that is the reclamation argument of the lock-free lists. Released pages are given back to
+ * the system by MADV_DONTNEED and read as zero.
+ * Threads: open and close one thread; commit and release are thread-safe among themselves only as
+ * the caller's lock makes them. Errors: 0 or -errno. May include: libc and the system. */
+#ifndef PB_PAGES_H
+#define PB_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The calls made of the system, replaceable so that a test can refuse the n-th. Never NULL. */
+struct pb_pages_system {
+    void *(*reserve)(size_t bytes);              /* inaccessible address space, or NULL */
+    int (*commit)(void *at, size_t bytes);       /* make it readable and writable: 0 or -errno */
+    int (*release)(void *at, size_t bytes);      /* give the pages back; they read as zero */
+    void (*unreserve)(void *at, size_t bytes);
+};
+extern const struct pb_pages_system *pb_pages_system; /* set by tests, before any thread */
+extern const struct pb_pages_system pb_pages_linux;
+
+size_t pb_page_bytes(void); /* the system's page size */
+
+/* An arena. All members are the arena's own; read held_bytes and os_calls under the owner's lock. */
+struct pb_pages {
+    unsigned char *base;
+    size_t reserved_bytes, committed_bytes;
+    size_t held_bytes;      /* committed and not released */
+    size_t held_peak_bytes;
+    uint64_t os_calls;
+};
+
+/* Reserves address space (rounded up to pages); nothing is resident yet. */
+int pb_pages_open(struct pb_pages *pages, size_t reserve_bytes);
+void pb_pages_close(struct pb_pages *pages);
+
+/* The next `bytes` (rounded up to pages) of the arena, zeroed, page aligned; NULL when the reservation
+ * is used up or the system refuses. Memory is committed in steps of at least 1 MiB to keep the
+ * calls few. */
+void *pb_pages_take(struct pb_pages *pages, size_t bytes);
+
+/* Gives the resident pages of a piece back to the system; the piece stays mapped and may be used
+ * again, which counts as held again by pb_pages_reuse. Returns 0 or -errno. */
+int pb_pages_release(struct pb_pages *pages, void *at, size_t bytes);
+void pb_pages_reuse(struct pb_pages *pages, void *at, size_t bytes);
+
+/* One mapping of its own for a structure of a heap (its head, its threads' states): zeroed, page
+ * aligned. NULL on failure. Unmapped by pb_pages_unmap with the same size. */
+void *pb_pages_map(size_t bytes);
+void pb_pages_unmap(void *at, size_t bytes);
+
+#endif

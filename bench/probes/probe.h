@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* The contract of a probe: something measured. A probe declares its metrics in a table and fills their
+ * values from what the cell observed; one that reads the system has hooks on each worker at the edges
+ * of a window. May include: allocator.h, engine/. Never a workload or a strategy. */
+#ifndef PB_PROBE_H
+#define PB_PROBE_H
+
+#include "engine/audit.h"
+#include "engine/clock.h"
+#include "engine/hist.h"
+#include "workloads/workload.h"
+
+/* One worker's window. */
+struct pb_window {
+    uint64_t go, begun, ended; /* ticks: the common start, the worker's first and last */
+    uint64_t steps;
+    unsigned cpu_first, cpu_last; /* where it ran, PB_CPU_UNKNOWN if unknown */
+};
+#define PB_CPU_UNKNOWN (~0u)
+
+/* What a cell observed; everything is final. */
+struct pb_observation {
+    unsigned workers;
+    bool makespan; /* workers depend on each other: the time is from the start to the last end */
+    const struct pb_window *rate, *tail; /* `workers` each; tail NULL when sampling was off */
+    struct pb_tally rate_tally, tail_tally;   /* summed over workers */
+    const struct pb_hist *alloc_hist, *free_hist; /* merged over workers; NULL when off */
+    const struct pb_audit_result *audit;          /* NULL when the audit was off */
+    struct pb_heap_stats stats;                   /* the difference over the rate window for counters,
+                                                     the value after it for levels */
+};
+
+struct pb_metric {
+    const char *key;  /* "ns_per_op"; NULL ends a table */
+    const char *unit; /* "ns", "bytes", "1", "1/s" */
+    int better;       /* -1 lower, 1 higher, 0 neither */
+    const char *help; /* one line */
+};
+
+struct pb_probe {
+    const char *name;
+    const char *summary;
+    const char *source;
+    const struct pb_metric *metrics;
+    size_t worker_bytes; /* of state for each worker and phase, zeroed; 0 = none */
+
+    /* Optional, on the worker, right outside the window of `phase` (RATE or TAIL). */
+    void (*before)(void *state);
+    void (*after)(void *state);
+
+    /* Fills `values`, one for each metric, NAN where there is nothing to say. `rate` and `tail` are the
+     * workers' states of those phases, `worker_bytes` apart. */
+    void (*report)(const struct pb_observation *o, const void *rate, const void *tail,
+                   double *values);
+};
+
+const struct pb_probe *pb_probe_at(size_t index); /* NULL past the end; order of probes.def */
+const struct pb_probe *pb_probe_find(const char *name);
+
+#endif

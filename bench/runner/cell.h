@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* A cell: one variant x one workload x its parameters x thread count x pin policy, and its execution in
+ * this process. Everything a child does between reading its spec and printing its record is here. */
+#ifndef PB_CELL_H
+#define PB_CELL_H
+
+#include "engine/hist.h"
+#include "placement/placement.h"
+#include "probes/probe.h"
+#include "registry.h"
+#include "workloads/workload.h"
+
+enum { PB_CELL_NAME_MAX = 512, PB_CELL_PARAMS_MAX = 1024 };
+
+/* What to run; plain text and numbers, so that it crosses to a child and into a record unchanged. */
+struct pb_cell_spec {
+    char variant[PB_VARIANT_MAX];    /* label: "zone:lock=ticket", "jemalloc" */
+    bool alias;                      /* the A/A twin of the reference: same variant, name ends in "@aa" */
+    char workload[64];
+    char params[PB_CELL_PARAMS_MAX]; /* "size=64,n=32": options of the workload */
+    unsigned threads;                /* as asked; OWN_THREADS: what the data say */
+    char pin[64];
+    char memory[16];                 /* placement of memory: default, local, interleave */
+    enum pb_dispatch dispatch;
+    bool oversubscribe;
+    uint64_t seed;
+    double scale;
+    uint64_t sample_gap; /* mean steps between two sampled operations; 0 = off */
+    bool audit;
+};
+
+/* "larson/alloc:pool/size:64/threads:2": the workload, the variant, every workload option that was
+ * given, then dispatch and pin where they are not the defaults (call, core), then threads. */
+int pb_cell_name(const struct pb_cell_spec *spec, char *out, size_t size);
+
+enum pb_status {
+    PB_OK, PB_FAILED, PB_CRASHED, PB_TIMEOUT, PB_OOM, PB_CORRUPT, PB_SKIPPED, PB_UNAVAILABLE, PB_STATUSES
+};
+extern const char *const pb_status_names[]; /* "ok", "failed", ..., NULL */
+
+enum { PB_METRICS_MAX = 128 };
+
+/* What came of it. */
+struct pb_cell_result {
+    enum pb_status status;
+    char reason[256]; /* one line, "" when ok */
+    unsigned workers;
+    uint64_t stream_hash;  /* of the operations executed in the rate window */
+    struct pb_tally rate, audit;
+    char version[128];     /* of the allocator that answered */
+    char placement[256];   /* "P#0,P#1" */
+    bool oversubscribed, banked;
+    double values[PB_METRICS_MAX]; /* in the order of pb_probe_at and their metrics */
+    struct pb_hist *alloc_hist, *free_hist; /* NULL when nothing was sampled; owned by the cell's arena
+                                               until pb_cell_release */
+    uint64_t wall_ns;      /* of the rate window */
+    uint64_t steps;        /* in it, all workers */
+};
+
+/* Runs a cell. `topology` is this machine. Never fails otherwise than through result->status.
+ * Main thread only; the process should do nothing else. */
+void pb_cell_execute(const struct pb_cell_spec *spec, const struct pb_topology *topology,
+                     struct pb_cell_result *result);
+void pb_cell_release(struct pb_cell_result *result);
+
+/* Index into values of a metric's key, or -1. */
+int pb_metric_index(const char *key);
+
+#endif
