@@ -8,15 +8,8 @@
 #include "engine/audit.h"
 #include "engine/clock.h"
 #include "engine/hist.h"
+#include "engine/window.h"
 #include "workloads/workload.h"
-
-/* One worker's window. */
-struct pb_window {
-    uint64_t go, begun, ended; /* ticks: the common start, the worker's first and last */
-    uint64_t steps;
-    unsigned cpu_first, cpu_last; /* where it ran, PB_CPU_UNKNOWN if unknown */
-};
-#define PB_CPU_UNKNOWN (~0u)
 
 /* What a cell observed; everything is final. */
 struct pb_observation {

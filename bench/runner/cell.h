@@ -51,17 +51,42 @@ struct pb_cell_result {
     char placement[256];   /* "P#0,P#1" */
     bool oversubscribed, banked;
     double values[PB_METRICS_MAX]; /* in the order of pb_probe_at and their metrics */
-    struct pb_hist *alloc_hist, *free_hist; /* NULL when nothing was sampled; owned by the cell's arena
-                                               until pb_cell_release */
+    struct pb_hist *alloc_hist, *free_hist; /* merged over workers; NULL when nothing was sampled */
     uint64_t wall_ns;      /* of the rate window */
     uint64_t steps;        /* in it, all workers */
 };
 
-/* Runs a cell. `topology` is this machine. Never fails otherwise than through result->status.
- * Main thread only; the process should do nothing else. */
+/* A cell that is set up: op streams drawn, heap open, workers bound and waiting. Opaque. */
+struct pb_cell;
+
+/* Sets a cell up. Returns 0 and *cell; or -ECANCELED with result->status and reason set (skipped,
+ * unavailable, failed). `topology` and `result` outlive the cell. Main thread only; the process should
+ * do nothing else until pb_cell_close. */
+int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topology,
+                 struct pb_cell_result *result, struct pb_cell **cell);
+
+/* Steps of the rate window over all workers. */
+uint64_t pb_cell_steps(const struct pb_cell *cell);
+
+/* The audit pass, then the warm-up. Returns 0, or -ECANCELED with the status set. */
+int pb_cell_warm(struct pb_cell *cell);
+
+/* The rate window; *seconds is its length. Then the window with sampled operations, if asked for.
+ * Returns as pb_cell_warm. */
+int pb_cell_rate(struct pb_cell *cell, double *seconds);
+int pb_cell_tail(struct pb_cell *cell);
+
+/* Fills the rest of the result from what was observed; status becomes ok unless it says otherwise. */
+void pb_cell_finish(struct pb_cell *cell);
+
+/* Stops the workers, closes the heap, frees everything but the result's histograms, which live until
+ * pb_cell_result_free. */
+void pb_cell_close(struct pb_cell *cell);
+void pb_cell_result_free(struct pb_cell_result *result);
+
+/* All of the above in order. */
 void pb_cell_execute(const struct pb_cell_spec *spec, const struct pb_topology *topology,
                      struct pb_cell_result *result);
-void pb_cell_release(struct pb_cell_result *result);
 
 /* Index into values of a metric's key, or -1. */
 int pb_metric_index(const char *key);

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* Setting a cell up and running it: the op streams, the heap, the workers, then the phases. What the
+ * figures are made of is in cell_result.c. The harness's memory is the cell's arena; the libraries
+ * that read the spec and the topology have finished with malloc before the first baseline is taken. */
+#include "runner/cell_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ARENA_BYTES = 1u << 30,  /* address space; touched as it is taken */
+    AUDIT_STEPS = 100 * 1000, /* a worker's steps under audit, but for traces: these are whole */
+    AUDIT_CHECKPOINTS = 256
+};
+
+static const double WARM_SHARE = 0.25; /* of the rate window's steps */
+
+/* Ends the cell with a status; the first one stays. */
+int pb_cell_refuse(struct pb_cell *cell, enum pb_status status, const char *reason)
+{
+    struct pb_cell_result *result = cell->result;
+    if (result->status == PB_OK) {
+        result->status = status;
+        snprintf(result->reason, sizeof result->reason, "%s", reason);
+    }
+    return -ECANCELED;
+}
+
+static int cell_workload(struct pb_cell *cell)
+{
+    char message[256] = "";
+    const struct pb_cell_spec *spec = cell->spec;
+    const struct pb_workload *workload = cell->workload = pb_workload_find(spec->workload);
+    if (workload == NULL) {
+        snprintf(message, sizeof message, "there is no workload '%.100s'", spec->workload);
+        return pb_cell_refuse(cell, PB_FAILED, message);
+    }
+    if (workload->option_bytes > sizeof cell->options)
+        return pb_cell_refuse(cell, PB_FAILED, "the workload's options are larger than a cell holds");
+    if (pb_option_defaults(workload->options, cell->options) != 0 ||
+        pb_option_parse(workload->options, cell->options, spec->params, message, sizeof message) != 0)
+        return pb_cell_refuse(cell, PB_FAILED, message);
+    cell->n = spec->threads;
+    if ((workload->flags & PB_WORKLOAD_OWN_THREADS) != 0 &&
+        workload->workers(cell->options, &cell->n, message, sizeof message) != 0)
+        return pb_cell_refuse(cell, PB_FAILED, message);
+    if (workload->unsuitable != NULL &&
+        workload->unsuitable(cell->options, cell->n, message, sizeof message))
+        return pb_cell_refuse(cell, PB_SKIPPED, message);
+    return 0;
+}
+
+static int cell_placement(struct pb_cell *cell)
+{
+    char reason[256] = "";
+    bool own = (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0;
+    int error = pb_placement_plan(cell->topology, cell->spec->pin, cell->n,
+                                  cell->spec->oversubscribe || own, &cell->placement, reason,
+                                  sizeof reason);
+    if (error == -ENOTSUP)
+        return pb_cell_refuse(cell, PB_SKIPPED, reason);
+    if (error != 0)
+        return pb_cell_refuse(cell, PB_FAILED, reason);
+    cell->result->workers = cell->n;
+    cell->result->oversubscribed = cell->placement.oversubscribed;
+    return 0;
+}
+
+static int cell_stream(struct pb_cell *cell)
+{
+    char message[256] = "";
+    struct pb_case *c = &cell->c;
+    *c = (struct pb_case){.options = cell->options,
+                          .workers = cell->n,
+                          .seed = cell->spec->seed,
+                          .scale = cell->spec->scale,
+                          .processing_units = pb_topology_units(cell->topology),
+                          .arena = &cell->arena};
+    int error = cell->workload->setup(c, message, sizeof message);
+    if (error == -ENOMEM)
+        return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the op stream");
+    if (error != 0)
+        return pb_cell_refuse(cell, PB_FAILED, message);
+    cell->workers = pb_arena_take(&cell->arena, cell->n * sizeof *cell->workers,
+                                  _Alignof(struct pb_worker));
+    if (cell->workers == NULL)
+        return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the workers");
+    for (unsigned i = 0; i < cell->n; i++) {
+        cell->workers[i].index = i;
+        cell->workers[i].count = cell->n;
+        cell->workers[i].shared = c->shared;
+        cell->workers[i].cursor = c->cursors[i];
+    }
+    return 0;
+}
+
+/* What this strategy cannot do on this workload, or NULL. */
+static const char *cell_impossible(const struct pb_cell *cell)
+{
+    unsigned can = cell->variant.ops->capabilities, flags = cell->workload->flags;
+    if ((can & PB_CAP_ONE_BLOCK) != 0 && (flags & PB_WORKLOAD_MANY_BLOCKS) != 0)
+        return "a floor has one block a thread; this workload holds more";
+    if ((can & PB_CAP_REMOTE_FREE) == 0 && (flags & PB_WORKLOAD_REMOTE_FREE) != 0 && cell->n > 1)
+        return "the strategy cannot free what another thread allocated";
+    return NULL;
+}
+
+static int cell_heap(struct pb_cell *cell)
+{
+    char message[256] = "";
+    if (pb_variant_parse(cell->spec->variant, &cell->variant, message, sizeof message) != 0)
+        return pb_cell_refuse(cell, PB_FAILED, message);
+    const char *impossible = cell_impossible(cell);
+    if (impossible != NULL)
+        return pb_cell_refuse(cell, PB_SKIPPED, impossible);
+    struct pb_heap_request request = {cell->c.block_bytes, cell->n, cell->c.expected_blocks};
+    cell->resident_before = pb_resident_bytes();
+    int error = pb_variant_open(&cell->variant, &request, &cell->opened, message, sizeof message);
+    if (error == -ENOTSUP)
+        return pb_cell_refuse(cell, PB_UNAVAILABLE, message);
+    if (error == -ENOMEM)
+        return pb_cell_refuse(cell, PB_OOM, "the heap cannot be opened: out of memory");
+    if (error != 0)
+        return pb_cell_refuse(cell, PB_FAILED, message);
+    cell->heap_open = true;
+    cell->result->banked = cell->opened.banked;
+    const struct pb_heap *heap = cell->opened.heap;
+    cell->loop = cell->workload->loop(heap, cell->spec->dispatch);
+    cell->table = cell->workload->loop(heap, PB_DISPATCH_TABLE);
+    if (cell->loop == NULL) {
+        snprintf(message, sizeof message, "dispatch=%s: %s has no such path",
+                 pb_dispatch_names[cell->spec->dispatch], heap->hot->name);
+        return pb_cell_refuse(cell, PB_SKIPPED, message);
+    }
+    return 0;
+}
+
+static int bind_job(void *context, unsigned index)
+{
+    struct pb_cell *cell = context;
+    return pb_placement_bind(cell->topology, &cell->placement, index);
+}
+
+static int verify_job(void *context, unsigned index)
+{
+    struct pb_cell *cell = context;
+    return pb_placement_verify(cell->topology, &cell->placement, index);
+}
+
+static int attach_job(void *context, unsigned index)
+{
+    struct pb_cell *cell = context;
+    struct pb_worker *worker = &cell->workers[index];
+    worker->heap = cell->front;
+    return worker->heap->ops->attach(worker->heap, index, &worker->thread);
+}
+
+static int detach_job(void *context, unsigned index)
+{
+    struct pb_cell *cell = context;
+    struct pb_worker *worker = &cell->workers[index];
+    if (worker->thread != NULL)
+        worker->heap->ops->detach(worker->heap, worker->thread);
+    worker->thread = NULL;
+    return 0;
+}
+
+static int cell_verify_binding(struct pb_cell *cell)
+{
+    if (pb_team_run(cell->team, verify_job, cell) == 0)
+        return 0;
+    return pb_cell_refuse(cell, PB_FAILED, "a worker is not where it was bound to run");
+}
+
+static int cell_team(struct pb_cell *cell)
+{
+    char message[160];
+    int error = pb_team_open(cell->n, cell->placement.oversubscribed, bind_job, cell, &cell->team);
+    if (error != 0) {
+        cell->team = NULL;
+        snprintf(message, sizeof message, "the workers cannot be started or bound: %s",
+                 strerror(-error));
+        return pb_cell_refuse(cell, PB_FAILED, message);
+    }
+    cell->session = (struct pb_session){.workload = cell->workload,
+                                        .team = cell->team,
+                                        .workers = cell->workers,
+                                        .n = cell->n,
+                                        .sample_gap = cell->spec->sample_gap,
+                                        .seed = cell->spec->seed,
+                                        .hooks = cell->hooks,
+                                        .hooks_n = cell->hooks_n};
+    if (pb_session_prepare(&cell->session, &cell->arena) != 0)
+        return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the windows");
+    return cell_verify_binding(cell);
+}
+
+static void cell_hooks(struct pb_cell *cell)
+{
+    const struct pb_probe *probe;
+    for (size_t i = 0; (probe = pb_probe_at(i)) != NULL && i < PB_HOOKS_MAX; i++)
+        cell->hooks[cell->hooks_n++] =
+            (struct pb_hook){probe->before, probe->after, probe->worker_bytes};
+}
+
+int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topology,
+                 struct pb_cell_result *result, struct pb_cell **out)
+{
+    *result = (struct pb_cell_result){.status = PB_OK};
+    for (size_t i = 0; i < PB_METRICS_MAX; i++)
+        result->values[i] = (double)NAN;
+    struct pb_cell *cell = pb_pages_map(sizeof *cell);
+    if (cell == NULL || pb_arena_open(&cell->arena, ARENA_BYTES) != 0) {
+        result->status = PB_OOM;
+        snprintf(result->reason, sizeof result->reason, "the harness has no memory for a cell");
+        if (cell != NULL)
+            pb_pages_unmap(cell, sizeof *cell);
+        return -ECANCELED;
+    }
+    cell->spec = spec;
+    cell->topology = topology;
+    cell->result = result;
+    pb_clock_open();
+    cell_hooks(cell);
+    if (cell_workload(cell) != 0 || cell_placement(cell) != 0 || cell_stream(cell) != 0 ||
+        cell_heap(cell) != 0 || cell_team(cell) != 0) {
+        pb_cell_close(cell);
+        return -ECANCELED;
+    }
+    *out = cell;
+    return 0;
+}
+
+uint64_t pb_cell_steps(const struct pb_cell *cell)
+{
+    uint64_t steps = 0;
+    for (unsigned i = 0; i < cell->n; i++)
+        steps += cell->workload->steps(&cell->workers[i]);
+    return steps;
+}
+
+/* Puts every worker in front of `heap`. */
+static int cell_attach(struct pb_cell *cell, struct pb_heap *heap)
+{
+    cell->front = heap;
+    if (pb_team_run(cell->team, attach_job, cell) == 0)
+        return 0;
+    pb_team_run(cell->team, detach_job, cell);
+    return pb_cell_refuse(cell, PB_OOM, "a worker cannot attach to the heap: out of memory");
+}
+
+static bool cell_is_trace(const struct pb_cell *cell)
+{
+    return (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0;
+}
+
+static int cell_audit(struct pb_cell *cell)
+{
+    uint64_t limit = cell_is_trace(cell) ? UINT64_MAX : AUDIT_STEPS;
+    uint64_t steps = pb_cell_steps(cell), most = (uint64_t)AUDIT_STEPS * cell->n;
+    uint64_t ops = 2 * (cell_is_trace(cell) || steps < most ? steps : most);
+    struct pb_audit *audit;
+    if (pb_audit_open(cell->opened.heap, cell->n, ops / AUDIT_CHECKPOINTS + 1, &audit) != 0)
+        return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the audit");
+    int error = cell_attach(cell, pb_audit_heap(audit));
+    if (error == 0) {
+        pb_session_run(&cell->session, PB_PHASE_AUDIT, cell->table, limit);
+        pb_team_run(cell->team, detach_job, cell);
+        pb_audit_finish(audit, &cell->audit);
+        pb_cell_add_tallies(cell, &cell->result->audit);
+        cell->audited = true;
+        error = pb_cell_judge_audit(cell);
+    }
+    pb_audit_close(audit);
+    return error;
+}
+
+int pb_cell_warm(struct pb_cell *cell)
+{
+    if (cell->spec->audit && cell_audit(cell) != 0)
+        return -ECANCELED;
+    if (cell_attach(cell, cell->opened.heap) != 0)
+        return -ECANCELED;
+    uint64_t limit = UINT64_MAX;
+    if (!cell_is_trace(cell))
+        limit = (uint64_t)((double)cell->workload->steps(&cell->workers[0]) * WARM_SHARE) + 1;
+    pb_session_run(&cell->session, PB_PHASE_WARM, cell->loop, limit);
+    return pb_cell_judge_phase(cell, PB_PHASE_WARM, NULL);
+}
+
+int pb_cell_rate(struct pb_cell *cell, double *seconds)
+{
+    struct pb_heap *heap = cell->opened.heap;
+    pb_stats_unknown(&cell->before);
+    heap->ops->stats(heap, &cell->before);
+    pb_session_run(&cell->session, PB_PHASE_RATE, cell->loop, UINT64_MAX);
+    pb_stats_unknown(&cell->after);
+    heap->ops->stats(heap, &cell->after);
+    *seconds = pb_cell_wall_ns(cell) * 1e-9;
+    return pb_cell_judge_phase(cell, PB_PHASE_RATE, &cell->result->rate);
+}
+
+int pb_cell_tail(struct pb_cell *cell)
+{
+    struct pb_tally tail = {0};
+    if (cell->spec->sample_gap == 0)
+        return 0;
+    pb_session_run(&cell->session, PB_PHASE_TAIL, cell->loop, UINT64_MAX);
+    int error = pb_cell_judge_phase(cell, PB_PHASE_TAIL, &tail);
+    cell->tail_tally = tail;
+    if (error == 0 && tail.hash != cell->result->rate.hash)
+        return pb_cell_refuse(cell, PB_FAILED, "the sampled pass ran other operations than the timed one");
+    return error != 0 ? error : cell_verify_binding(cell);
+}
+
+void pb_cell_close(struct pb_cell *cell)
+{
+    if (cell->team != NULL) {
+        pb_team_run(cell->team, detach_job, cell);
+        pb_team_close(cell->team);
+    }
+    if (cell->heap_open)
+        pb_variant_close(&cell->opened);
+    pb_arena_close(&cell->arena);
+    pb_pages_unmap(cell, sizeof *cell);
+}
+
+void pb_cell_execute(const struct pb_cell_spec *spec, const struct pb_topology *topology,
+                     struct pb_cell_result *result)
+{
+    struct pb_cell *cell;
+    double seconds;
+    if (pb_cell_open(spec, topology, result, &cell) != 0)
+        return;
+    if (pb_cell_warm(cell) == 0 && pb_cell_rate(cell, &seconds) == 0 && pb_cell_tail(cell) == 0)
+        pb_cell_finish(cell);
+    pb_cell_close(cell);
+}

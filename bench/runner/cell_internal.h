@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* A cell's inside, shared by cell.c (which runs it) and cell_result.c (which judges and reports it). */
+#ifndef PB_CELL_INTERNAL_H
+#define PB_CELL_INTERNAL_H
+
+#include "engine/window.h"
+#include "nt/pages.h"
+#include "runner/cell.h"
+
+#include <math.h>
+
+enum { PB_CELL_OPTIONS_MAX = 2048 };
+
+struct pb_cell {
+    const struct pb_cell_spec *spec;
+    const struct pb_topology *topology;
+    struct pb_cell_result *result;
+    struct pb_arena arena;
+
+    const struct pb_workload *workload;
+    _Alignas(16) unsigned char options[PB_CELL_OPTIONS_MAX];
+    struct pb_case c;
+    unsigned n;
+    struct pb_placement placement;
+
+    struct pb_variant variant;
+    struct pb_opened opened;
+    bool heap_open;
+    const struct pb_loop *loop, *table;
+    uint64_t resident_before; /* before the heap was opened */
+
+    struct pb_team *team;
+    struct pb_worker *workers;
+    struct pb_heap *front; /* what attach_job attaches to: the heap or the audit before it */
+    struct pb_hook hooks[PB_HOOKS_MAX];
+    unsigned hooks_n;
+    struct pb_session session;
+
+    bool audited;
+    struct pb_audit_result audit;
+    struct pb_heap_stats before, after; /* the rate window */
+    struct pb_tally tail_tally;
+};
+
+/* Ends the cell with a status unless it has one. Returns -ECANCELED. */
+int pb_cell_refuse(struct pb_cell *cell, enum pb_status status, const char *reason);
+
+/* Sums the workers' tallies of the phase that has just ended. */
+void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum);
+
+/* Whether the phase that has just ended did what it should. `sum` (may be NULL) gets the tallies.
+ * Returns 0, or -ECANCELED with the status set. */
+int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tally *sum);
+int pb_cell_judge_audit(struct pb_cell *cell);
+
+/* From the common start of the rate window to its last end. */
+double pb_cell_wall_ns(const struct pb_cell *cell);
+
+#endif

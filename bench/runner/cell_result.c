@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* What became of a cell: the checks that decide its status, the figures that the probes make of what
+ * was observed, and its name. */
+#include "runner/cell_internal.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const pb_status_names[] = {"ok",  "failed",  "crashed", "timeout",    "oom",
+                                       "corrupt", "skipped", "unavailable", NULL};
+
+void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum)
+{
+    *sum = (struct pb_tally){0};
+    for (unsigned i = 0; i < cell->n; i++) {
+        const struct pb_tally *t = &cell->workers[i].tally;
+        sum->allocs += t->allocs;
+        sum->frees += t->frees;
+        sum->reallocs += t->reallocs;
+        sum->exhausted += t->exhausted;
+        sum->damaged += t->damaged;
+        sum->hash += t->hash;
+        sum->waits += t->waits;
+    }
+}
+
+/* Every worker did all of its stream. */
+static bool all_steps_done(const struct pb_cell *cell, enum pb_phase phase)
+{
+    for (unsigned i = 0; i < cell->n; i++)
+        if (cell->session.windows[phase][i].steps != cell->workload->steps(&cell->workers[i]))
+            return false;
+    return true;
+}
+
+int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tally *sum)
+{
+    struct pb_tally tally;
+    char message[160];
+    pb_cell_add_tallies(cell, &tally);
+    if (sum != NULL)
+        *sum = tally;
+    if (tally.damaged != 0) {
+        snprintf(message, sizeof message,
+                 "%" PRIu64 " blocks did not hold what their owner wrote: handed out twice or overwritten",
+                 tally.damaged);
+        return pb_cell_refuse(cell, PB_CORRUPT, message);
+    }
+    if (tally.exhausted != 0) {
+        snprintf(message, sizeof message, "%" PRIu64 " allocations returned NULL", tally.exhausted);
+        return pb_cell_refuse(cell, PB_OOM, message);
+    }
+    if (phase != PB_PHASE_WARM && !all_steps_done(cell, phase))
+        return pb_cell_refuse(cell, PB_FAILED, "a worker ended before its stream did");
+    return 0;
+}
+
+int pb_cell_judge_audit(struct pb_cell *cell)
+{
+    static const enum pb_status status[] = {
+        [PB_FAULT_NONE] = PB_OK,           [PB_FAULT_EXHAUSTED] = PB_OOM,
+        [PB_FAULT_TWICE] = PB_CORRUPT,     [PB_FAULT_MISALIGNED] = PB_CORRUPT,
+        [PB_FAULT_CORRUPT] = PB_CORRUPT,   [PB_FAULT_UNKNOWN] = PB_FAILED,
+    };
+    const struct pb_audit_result *audit = &cell->audit;
+    const struct pb_tally *tally = &cell->result->audit;
+    char message[256];
+    if (audit->fault != PB_FAULT_NONE)
+        return pb_cell_refuse(cell, status[audit->fault], audit->message);
+    if (audit->live_bytes != 0) {
+        snprintf(message, sizeof message, "%" PRIu64 " bytes are live after everything was freed",
+                 audit->live_bytes);
+        return pb_cell_refuse(cell, PB_FAILED, message);
+    }
+    if (tally->damaged != 0)
+        return pb_cell_refuse(cell, PB_CORRUPT, "a block did not hold what its owner wrote");
+    const struct pb_heap *heap = cell->opened.heap;
+    if (heap->ops->check != NULL &&
+        heap->ops->check(cell->opened.heap, message, sizeof message) != 0)
+        return pb_cell_refuse(cell, PB_CORRUPT, message);
+    return 0;
+}
+
+double pb_cell_wall_ns(const struct pb_cell *cell)
+{
+    const struct pb_window *w = cell->session.windows[PB_PHASE_RATE];
+    uint64_t last = 0;
+    for (unsigned i = 0; i < cell->n; i++)
+        last = w[i].ended > last ? w[i].ended : last;
+    return pb_clock_ns(last - w[0].go);
+}
+
+/* Levels after the window, counters over it. */
+static struct pb_heap_stats stats_of_window(const struct pb_cell *cell)
+{
+    struct pb_heap_stats stats = cell->after;
+    static const size_t counters[] = {
+        offsetof(struct pb_heap_stats, allocs),         offsetof(struct pb_heap_stats, frees),
+        offsetof(struct pb_heap_stats, hits),           offsetof(struct pb_heap_stats, misses),
+        offsetof(struct pb_heap_stats, overflows),      offsetof(struct pb_heap_stats, refills),
+        offsetof(struct pb_heap_stats, os_calls),       offsetof(struct pb_heap_stats, fallthrough),
+        offsetof(struct pb_heap_stats, lock_contended), offsetof(struct pb_heap_stats, native_reallocs),
+        offsetof(struct pb_heap_stats, lock_acquisitions),
+    };
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        uint64_t before, after;
+        memcpy(&before, (const char *)&cell->before + counters[i], sizeof before);
+        memcpy(&after, (const char *)&stats + counters[i], sizeof after);
+        if (before != PB_STAT_UNKNOWN && after != PB_STAT_UNKNOWN)
+            after -= before;
+        memcpy((char *)&stats + counters[i], &after, sizeof after);
+    }
+    return stats;
+}
+
+/* Workers' histograms into one for the cell, on mappings of their own: the result outlives the arena. */
+static struct pb_hist *merged(const struct pb_hist *hists, unsigned n)
+{
+    struct pb_hist *all = hists != NULL ? pb_pages_map(sizeof *all) : NULL;
+    if (all == NULL)
+        return NULL;
+    pb_hist_clear(all);
+    for (unsigned i = 0; i < n; i++)
+        pb_hist_merge(all, &hists[i]);
+    return all;
+}
+
+/* Memory that opening the heap took counts as the strategy's. */
+static void move_baseline(struct pb_audit_result *audit, uint64_t before)
+{
+    uint64_t opening = audit->rss_baseline_bytes > before ? audit->rss_baseline_bytes - before : 0;
+    audit->rss_baseline_bytes = before;
+    audit->rss_peak_bytes += opening;
+    audit->rss_at_live_peak_bytes += opening;
+    audit->rss_end_bytes += opening;
+}
+
+static void probe_values(struct pb_cell *cell)
+{
+    struct pb_cell_result *result = cell->result;
+    const struct pb_session *s = &cell->session;
+    bool sampled = cell->spec->sample_gap != 0;
+    struct pb_observation o = {.workers = cell->n,
+                               .makespan = (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0,
+                               .rate = s->windows[PB_PHASE_RATE],
+                               .tail = sampled ? s->windows[PB_PHASE_TAIL] : NULL,
+                               .rate_tally = result->rate,
+                               .tail_tally = cell->tail_tally,
+                               .alloc_hist = result->alloc_hist,
+                               .free_hist = result->free_hist,
+                               .audit = cell->audited ? &cell->audit : NULL,
+                               .stats = stats_of_window(cell)};
+    const struct pb_probe *probe;
+    size_t value = 0;
+    for (size_t i = 0; (probe = pb_probe_at(i)) != NULL; i++) {
+        size_t metrics = 0;
+        while (probe->metrics[metrics].key != NULL)
+            metrics++;
+        probe->report(&o, s->hook_states[PB_PHASE_RATE][i],
+                      sampled ? s->hook_states[PB_PHASE_TAIL][i] : NULL, result->values + value);
+        value += metrics;
+    }
+}
+
+static void describe_placement(const struct pb_cell *cell, char *out, size_t size)
+{
+    size_t used = (size_t)snprintf(out, size, "%s", cell->placement.bound ? "" : "unbound");
+    for (unsigned i = 0; cell->placement.bound && i < cell->n && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%sP#%u", i == 0 ? "" : ",",
+                                 cell->placement.os_index[i]);
+}
+
+void pb_cell_finish(struct pb_cell *cell)
+{
+    struct pb_cell_result *result = cell->result;
+    struct pb_heap *heap = cell->opened.heap;
+    result->stream_hash = result->rate.hash;
+    result->steps = pb_cell_steps(cell);
+    result->wall_ns = (uint64_t)pb_cell_wall_ns(cell);
+    if (cell->spec->sample_gap != 0) {
+        result->alloc_hist = merged(cell->session.alloc_hists, cell->n);
+        result->free_hist = merged(cell->session.free_hists, cell->n);
+    }
+    if (cell->audited)
+        move_baseline(&cell->audit, cell->resident_before);
+    if (heap->ops->version == NULL ||
+        heap->ops->version(heap, result->version, sizeof result->version) != 0)
+        snprintf(result->version, sizeof result->version, "poolbench");
+    describe_placement(cell, result->placement, sizeof result->placement);
+    probe_values(cell);
+}
+
+void pb_cell_result_free(struct pb_cell_result *result)
+{
+    if (result->alloc_hist != NULL)
+        pb_pages_unmap(result->alloc_hist, sizeof *result->alloc_hist);
+    if (result->free_hist != NULL)
+        pb_pages_unmap(result->free_hist, sizeof *result->free_hist);
+    result->alloc_hist = result->free_hist = NULL;
+}
+
+int pb_metric_index(const char *key)
+{
+    const struct pb_probe *probe;
+    int index = 0;
+    for (size_t i = 0; (probe = pb_probe_at(i)) != NULL; i++)
+        for (const struct pb_metric *m = probe->metrics; m->key != NULL; m++, index++)
+            if (strcmp(m->key, key) == 0)
+                return index;
+    return -1;
+}
+
+/* "size=64,n=32" -> "/size:64/n:32"; a path in a value is reduced to its file name. */
+static void append_params(char *out, size_t size, const char *params)
+{
+    size_t used = strlen(out);
+    while (*params != '\0' && used + 1 < size) {
+        size_t length = strcspn(params, ","), key = strcspn(params, "=");
+        const char *value = params + (key < length ? key + 1 : length);
+        size_t value_length = length - (size_t)(value - params);
+        for (size_t i = value_length; i-- > 0;)
+            if (value[i] == '/') {
+                value_length -= i + 1;
+                value += i + 1;
+                break;
+            }
+        used += (size_t)snprintf(out + used, size - used, "/%.*s:%.*s", (int)(key < length ? key : length),
+                                 params, (int)value_length, value);
+        params += length + (params[length] == ',');
+    }
+}
+
+int pb_cell_name(const struct pb_cell_spec *spec, char *out, size_t size)
+{
+    snprintf(out, size, "%s/alloc:%s%s", spec->workload, spec->variant, spec->alias ? "@aa" : "");
+    append_params(out, size, spec->params);
+    size_t used = strlen(out);
+    if (spec->dispatch != PB_DISPATCH_CALL)
+        used += (size_t)snprintf(out + used, size - used, "/dispatch:%s",
+                                 pb_dispatch_names[spec->dispatch]);
+    if (used < size && strcmp(spec->pin, "core") != 0)
+        used += (size_t)snprintf(out + used, size - used, "/pin:%s", spec->pin);
+    if (used < size && strcmp(spec->memory, "default") != 0)
+        used += (size_t)snprintf(out + used, size - used, "/memory:%s", spec->memory);
+    if (used < size)
+        used += (size_t)snprintf(out + used, size - used, "/threads:%u", spec->threads);
+    return used < size ? (int)used : -ENOSPC;
+}
