@@ -1,0 +1,84 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Bad input: one line that says what is wrong, where, and what to do; the documented exit code.
+. "$(dirname "$0")/lib.sh"
+pb=$BIN/poolbench
+tiny=$ROOT/tests/e2e/tiny.toml
+
+expect_line 2 "nosuch" "$pb" nosuch
+expect_line 2 "nosuch" "$pb" run nosuch
+expect_line 2 "bogus" "$pb" run "$tiny" --bogus
+expect_line 2 "no strategy|strategy.*nosuch" "$pb" run "$tiny" --alloc nosuch --out run
+expect_line 2 "lock.*foo" "$pb" run "$tiny" --alloc zone:lock=foo --out run
+expect_line 2 "bogus" "$pb" run "$tiny" --alloc zone:bogus=1 --out run
+expect_line 2 "depth" "$pb" run "$tiny" --alloc lookaside:depth=0 --out run
+expect_line 2 "depth" "$pb" run "$tiny" --alloc lookaside:depth=70000 --out run
+expect_line 2 "threads" "$pb" run "$tiny" --threads 0 --out run
+expect_line 2 "threads.*x" "$pb" run "$tiny" --threads x --out run
+expect_line 2 "oversubscribe" "$pb" run "$tiny" --threads 999 --out run
+expect_line 2 "blocks" "$pb" run "$tiny" --blocks 0 --out run
+expect_line 2 "pin|policy" "$pb" run "$tiny" --pin nosuch --out run
+expect_line 2 "dispatch" "$pb" run "$tiny" --dispatch nosuch --out run
+expect_line 2 "regular|regex|--filter" "$pb" run "$tiny" --filter '(' --out run
+expect_line 5 "match" "$pb" run "$tiny" --filter nosuch --out run
+[ ! -e run ] || fail "a refused run left a folder"
+
+# matrix files: FILE:LINE:COLUMN
+printf 'name = "x"\nblocks = [1,\n' >broken.toml
+expect_line 2 'broken\.toml:[0-9]+:[0-9]+: ' "$pb" run broken.toml --out run
+printf 'name = "x"\nblokcs = 3\n[axes]\nalloc = ["pool"]\n[[workload]]\nname = "pair"\n' >key.toml
+expect_line 2 'key\.toml:2:1: .*blokcs' "$pb" run key.toml --out run
+printf 'name = "x"\n[axes]\nalloc = ["pool", "nosuch"]\n[[workload]]\nname = "pair"\n' >alloc.toml
+expect_line 2 'alloc\.toml:3:[0-9]+: .*nosuch' "$pb" run alloc.toml --out run
+printf 'name = "x"\n[axes]\nalloc = ["pool"]\n[[workload]]\nname = "nosuch"\n' >workload.toml
+expect_line 2 'workload\.toml:5:[0-9]+: .*nosuch' "$pb" run workload.toml --out run
+printf 'name = "x"\n[axes]\nalloc = ["pool"]\n[[workload]]\nname = "pair"\nsize = 0\n' >size.toml
+expect_line 2 'size\.toml:6:[0-9]+: .*size' "$pb" run size.toml --out run
+printf 'name = "x"\n[axes]\nalloc = ["pool"]\nthreads = [0]\n[[workload]]\nname = "pair"\n' >threads.toml
+expect_line 2 'threads\.toml:4:[0-9]+: .*threads' "$pb" run threads.toml --out run
+
+# traces: the line
+printf 'a 0 1 64\nf 0 2\n' >dead.txt
+expect_line 2 'dead\.txt:2: ' "$pb" run "$tiny" --trace dead.txt --out run
+printf 'a 0 1 64\nq 0 1\n' >event.txt
+expect_line 2 'event\.txt:2: ' "$pb" run "$tiny" --trace event.txt --out run
+head -c 100000 "$ROOT/bench/traces/sqlite.txt.zst" >cut.txt.zst
+expect_line 2 'cut\.txt\.zst: .*truncated' "$pb" run "$tiny" --trace cut.txt.zst --out run
+expect_line 2 'nosuch\.txt' "$pb" run "$tiny" --trace nosuch.txt --out run
+
+# a trace of one's own runs on every strategy
+printf 'a 0 1 64\na 1 2 100\nf 1 1\nr 0 2 300\nf 0 2\n' >own.txt
+expect 0 "$pb" run "$tiny" --alloc pool,zone --trace own.txt --blocks 1 --out run
+[ "$(reps 'select(.status == "ok") | .ops.allocs' | sort -u)" = 2 ] || fail "the trace's allocations: $(reps .ops)"
+rm -rf run
+
+# no permission to write (root may write anywhere: a file in the way stands for it)
+: >file
+expect_line 2 'file' "$pb" run "$tiny" --out file/run
+expect_line 2 'nosuch' "$pb" report nosuch
+expect_line 2 'nosuch' "$pb" resume nosuch
+expect 2 "$pb" run "$tiny" --out
+
+# two writers of one run
+expect 0 "$pb" run "$tiny" --alloc pool --filter '^pair/' --blocks 1 --out run
+expect_line 2 'run' "$pb" run "$tiny" --alloc pool --filter '^pair/' --blocks 1 --out run
+
+# a record cut off in the middle is dropped with a notice; one damaged in the middle is named
+head -c -20 run/records.jsonl >torn && mkdir -p torn.run damaged.run && mv torn torn.run/records.jsonl
+expect 0 "$pb" report torn.run
+sed '2s/"status":"ok"/"status":"OK"/' run/records.jsonl >damaged.run/records.jsonl
+expect_line 2 'records\.jsonl:2: ' "$pb" report damaged.run
+
+# gnuplot missing: the data stay
+expect 0 ln -s "$(command -v true)" true
+code=0
+PATH="$work" "$pb" plot run >out 2>err </dev/null || code=$?
+[ $code = 4 ] || fail "plot without gnuplot: exit $code: $(cat err)"
+grep -q gnuplot err || fail "gnuplot is not named: $(cat err)"
+ls run/plots/*.tsv >/dev/null || fail "the figures' data are gone"
+
+# help goes to standard output and is not an error
+for verb in list describe plan run resume report plot doctor; do
+    expect 0 "$pb" $verb --help
+    [ -s out ] && [ ! -s err ] || fail "$verb --help"
+done
