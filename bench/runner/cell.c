@@ -205,8 +205,9 @@ static void cell_hooks(struct pb_cell *cell)
             (struct pb_hook){probe->before, probe->after, probe->worker_bytes};
 }
 
-int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topology,
-                 struct pb_cell_result *result, struct pb_cell **out)
+/* An empty cell, or NULL with the status set. */
+static struct pb_cell *cell_new(const struct pb_cell_spec *spec,
+                                const struct pb_topology *topology, struct pb_cell_result *result)
 {
     *result = (struct pb_cell_result){.status = PB_OK};
     for (size_t i = 0; i < PB_METRICS_MAX; i++)
@@ -217,11 +218,20 @@ int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topo
         snprintf(result->reason, sizeof result->reason, "the harness has no memory for a cell");
         if (cell != NULL)
             pb_pages_unmap(cell, sizeof *cell);
-        return -ECANCELED;
+        return NULL;
     }
     cell->spec = spec;
     cell->topology = topology;
     cell->result = result;
+    return cell;
+}
+
+int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topology,
+                 struct pb_cell_result *result, struct pb_cell **out)
+{
+    struct pb_cell *cell = cell_new(spec, topology, result);
+    if (cell == NULL)
+        return -ECANCELED;
     pb_clock_open();
     cell_hooks(cell);
     if (cell_workload(cell) != 0 || cell_placement(cell) != 0 || cell_stream(cell) != 0 ||
@@ -231,6 +241,19 @@ int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topo
     }
     *out = cell;
     return 0;
+}
+
+uint64_t pb_cell_count_steps(const struct pb_cell_spec *spec, const struct pb_topology *topology)
+{
+    struct pb_cell_result result;
+    struct pb_cell *cell = cell_new(spec, topology, &result);
+    uint64_t steps = 0;
+    if (cell == NULL)
+        return 0;
+    if (cell_workload(cell) == 0 && cell_placement(cell) == 0 && cell_stream(cell) == 0)
+        steps = pb_cell_steps(cell);
+    pb_cell_close(cell);
+    return steps;
 }
 
 uint64_t pb_cell_steps(const struct pb_cell *cell)

@@ -68,6 +68,9 @@ int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topo
 /* Steps of the rate window over all workers. */
 uint64_t pb_cell_steps(const struct pb_cell *cell);
 
+/* The same before anything is opened: from the workload alone. 0 if the cell cannot run. */
+uint64_t pb_cell_count_steps(const struct pb_cell_spec *spec, const struct pb_topology *topology);
+
 /* The audit pass, then the warm-up. Returns 0, or -ECANCELED with the status set. */
 int pb_cell_warm(struct pb_cell *cell);
 
