@@ -49,10 +49,10 @@ int pb_placement_bind(const struct pb_topology *topology, const struct pb_placem
 int pb_placement_verify(const struct pb_topology *topology, const struct pb_placement *placement,
                         unsigned index);
 
-/* Memory binding of a range: "default" (first touch), "local" (the node of the calling thread, strict),
- * "interleave" (all nodes). Returns 0; -ENOTSUP where the machine cannot; -EINVAL unknown. */
-int pb_placement_bind_memory(const struct pb_topology *topology, const char *policy, void *at,
-                             size_t bytes);
+/* Where the pages come from that the calling thread touches first from now on, whichever allocator asked
+ * for them: "default" (first touch), "local" (the thread's own node, strictly), "interleave" (all
+ * nodes in turn). Returns 0; -ENOTSUP where the machine cannot; -EINVAL unknown. */
+int pb_placement_bind_memory(const struct pb_topology *topology, const char *policy);
 
 /* The names of the policies, NULL-terminated, with one line of help each, for `list`. */
 struct pb_policy {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Topology: hwloc's picture of the machine, cut down to the units this process may run on.
  * Source:  hwloc 2.9 documentation, "Topology Object", "Restrict", "Synthetic topologies".
- * Why      hwloc hides what a cgroup forbids, but shows all units under taskset: the load intersects
- *          with the process's own binding. Not through RESTRICT_TO_CPUBINDING: that flag wants
- *          IS_THISSYSTEM, which would make a topology given by HWLOC_SYNTHETIC pass for this machine.
+ * Why:     hwloc hides what a cgroup forbids, but shows all units under taskset, so the load
+ *          intersects with the process's own binding. It does not use RESTRICT_TO_CPUBINDING: that
+ *          flag wants IS_THISSYSTEM, with which a topology from HWLOC_SYNTHETIC would pass for
+ *          this machine.
  * I1       every PU of `tree` is permitted to at least one thread of the process at load time
  * Threads  load and free are one thread's; the rest reads
  * Cost     one discovery, some milliseconds; I/O devices are not looked for */
@@ -21,7 +22,8 @@ static int failure(void)
     return errno ? -errno : -EIO;
 }
 
-/* Removes the units that no thread of the process may use. A synthetic machine permits all of its own. */
+/* Removes the units that no thread of the process may use. A synthetic machine permits all of its
+ * own. */
 static int restrict_to_process(hwloc_topology_t tree)
 {
     int rc = 0;
@@ -88,12 +90,12 @@ static int describe_uneven(const struct pb_topology *topology, char *out, size_t
 {
     hwloc_topology_t tree = topology->tree;
     hwloc_const_cpuset_t set = hwloc_topology_get_topology_cpuset(tree);
-    int at = snprintf(out, size, "uneven pack:%u numa:%u l3:%u core:%u pu:%u units=",
-                      pb_topology_domains(topology, HWLOC_OBJ_PACKAGE, set),
-                      pb_topology_domains(topology, HWLOC_OBJ_NUMANODE, set),
-                      pb_topology_domains(topology, HWLOC_OBJ_L3CACHE, set),
-                      pb_topology_domains(topology, HWLOC_OBJ_CORE, set),
-                      pb_topology_units(topology));
+    int at =
+        snprintf(out, size, "uneven pack:%u numa:%u l3:%u core:%u pu:%u units=",
+                 pb_topology_domains(topology, HWLOC_OBJ_PACKAGE, set),
+                 pb_topology_domains(topology, HWLOC_OBJ_NUMANODE, set),
+                 pb_topology_domains(topology, HWLOC_OBJ_L3CACHE, set),
+                 pb_topology_domains(topology, HWLOC_OBJ_CORE, set), pb_topology_units(topology));
     if (at < 0 || (size_t)at >= size)
         return -ENOSPC;
     int list = hwloc_bitmap_list_snprintf(out + at, size - (size_t)at, set);
