@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The audit: a heap that stands in front of another and checks every block that passes, while the
  * workload runs its stream through it untimed. It answers three questions:
- *   is it right?    no NULL, no block handed out twice or overlapping another (a bitmap of 16-byte granules
- *                   over the address space, exact), aligned, payload intact at free (every byte from
+ *   is it right?    no NULL, no block handed out twice or overlapping another (a bit for each byte of
+ *                   the address space in use, exact), aligned, payload intact at free (every byte from
  *                   PB_STAMP_BYTES on is filled at alloc and compared at free)
  *   what does it hold?  exact live bytes of the harness against granted and held of the strategy and RSS
  *                   less a baseline, at checkpoints

@@ -12,7 +12,7 @@
 struct pb_clock {
     const char *source;     /* "tsc" or "clock_gettime" */
     double ns_per_tick;
-    double quantum_ns;      /* the smallest step between two readings that differ */
+    double quantum_ns;      /* the smallest step between two readings, rare accidents aside */
     double overhead_ns;     /* mean of an empty begin/end pair; subtracted from means, never from
                                percentiles */
     uint64_t overhead_ticks; /* its median */
