@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages for strategies: a range of address space reserved once and committed piece by piece. Nothing
- * that was committed is ever unmapped before the arena is closed, so an address once handed out stays
- * readable: that is the reclamation argument of the lock-free lists. Released pages are given back to
- * the system by MADV_DONTNEED and read as zero.
+/* Pages for strategies: a range of address space reserved once and committed piece by piece.
+ * Nothing that was committed is ever unmapped before the arena is closed, so an address once handed
+ * out stays readable: that is the reclamation argument of the lock-free lists. Released pages are
+ * given back to the system by MADV_DONTNEED and read as zero.
  * Threads: open and close one thread; commit and release are thread-safe among themselves only as
  * the caller's lock makes them. Errors: 0 or -errno. May include: libc and the system. */
 #ifndef PB_PAGES_H
@@ -13,9 +13,9 @@
 
 /* The calls made of the system, replaceable so that a test can refuse the n-th. Never NULL. */
 struct pb_pages_system {
-    void *(*reserve)(size_t bytes);              /* inaccessible address space, or NULL */
-    int (*commit)(void *at, size_t bytes);       /* make it readable and writable: 0 or -errno */
-    int (*release)(void *at, size_t bytes);      /* give the pages back; they read as zero */
+    void *(*reserve)(size_t bytes);         /* inaccessible address space, or NULL */
+    int (*commit)(void *at, size_t bytes);  /* make it readable and writable: 0 or -errno */
+    int (*release)(void *at, size_t bytes); /* give the pages back; they read as zero */
     void (*unreserve)(void *at, size_t bytes);
 };
 extern const struct pb_pages_system *pb_pages_system; /* set by tests, before any thread */
@@ -23,22 +23,28 @@ extern const struct pb_pages_system pb_pages_linux;
 
 size_t pb_page_bytes(void); /* the system's page size */
 
-/* An arena. All members are the arena's own; read held_bytes and os_calls under the owner's lock. */
+/* An arena. Its members are its own; read held_bytes and os_calls under the owner's lock. */
 struct pb_pages {
     unsigned char *base;
     size_t reserved_bytes, committed_bytes;
-    size_t held_bytes;      /* committed and not released */
+    size_t taken_bytes; /* handed out so far: the arena's front edge */
+    size_t held_bytes;  /* taken and not released; what is committed ahead is not resident yet */
     size_t held_peak_bytes;
     uint64_t os_calls;
 };
 
 /* Reserves address space (rounded up to pages); nothing is resident yet. */
 int pb_pages_open(struct pb_pages *pages, size_t reserve_bytes);
+
+/* As pb_pages_open, but takes what address space there is: at most one part in `share` of
+ * RLIMIT_AS, halved until the system agrees, never below `least_bytes`. Returns 0 or -ENOMEM. */
+int pb_pages_open_within(struct pb_pages *pages, size_t reserve_bytes, size_t least_bytes,
+                         unsigned share);
 void pb_pages_close(struct pb_pages *pages);
 
-/* The next `bytes` (rounded up to pages) of the arena, zeroed, page aligned; NULL when the reservation
- * is used up or the system refuses. Memory is committed in steps of at least 1 MiB to keep the
- * calls few. */
+/* The next `bytes` > 0 (rounded up to pages) of the arena, right behind those taken before, zeroed,
+ * page aligned; NULL when the reservation is used up or the system refuses. Memory is committed in
+ * steps of at least 1 MiB to keep the calls few. */
 void *pb_pages_take(struct pb_pages *pages, size_t bytes);
 
 /* Gives the resident pages of a piece back to the system; the piece stays mapped and may be used

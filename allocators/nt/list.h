@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* The executive's linked lists: LIST_ENTRY, circular and doubly linked through a head that belongs
+ * to the ring, and SINGLE_LIST_ENTRY, a stack. Nothing is checked and nothing is locked; an entry
+ * that was removed keeps its own links. Source: Windows Driver Kit documentation, "Singly and
+ * Doubly Linked Lists", and the page of each routine. Threads: the caller's lock. May include:
+ * nt/types.h. */
+#ifndef PB_NT_LIST_H
+#define PB_NT_LIST_H
+
+#include "nt/types.h"
+
+typedef struct LIST_ENTRY {
+    struct LIST_ENTRY *Flink;
+    struct LIST_ENTRY *Blink;
+} LIST_ENTRY, *PLIST_ENTRY;
+
+typedef struct SINGLE_LIST_ENTRY {
+    struct SINGLE_LIST_ENTRY *Next;
+} SINGLE_LIST_ENTRY, *PSINGLE_LIST_ENTRY;
+
+/* The record of `type` whose member named `field` lies at `address`. */
+#define CONTAINING_RECORD(address, type, field)                                                    \
+    ((type *)(void *)((unsigned char *)(address)-offsetof(type, field)))
+
+static inline void InitializeListHead(PLIST_ENTRY ListHead)
+{
+    ListHead->Flink = ListHead->Blink = ListHead;
+}
+
+/* TRUE if there is no entry; only Flink is looked at. */
+static inline BOOLEAN IsListEmpty(const LIST_ENTRY *ListHead)
+{
+    return (BOOLEAN)(ListHead->Flink == ListHead);
+}
+
+static inline void InsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY Entry)
+{
+    PLIST_ENTRY first = ListHead->Flink;
+    Entry->Flink = first;
+    Entry->Blink = ListHead;
+    first->Blink = Entry;
+    ListHead->Flink = Entry;
+}
+
+static inline void InsertTailList(PLIST_ENTRY ListHead, PLIST_ENTRY Entry)
+{
+    PLIST_ENTRY last = ListHead->Blink;
+    Entry->Flink = ListHead;
+    Entry->Blink = last;
+    last->Flink = Entry;
+    ListHead->Blink = Entry;
+}
+
+/* Returns TRUE if the list is empty afterwards: the entry's neighbours were one and the same node.
+ */
+static inline BOOLEAN RemoveEntryList(PLIST_ENTRY Entry)
+{
+    PLIST_ENTRY next = Entry->Flink;
+    PLIST_ENTRY previous = Entry->Blink;
+    previous->Flink = next;
+    next->Blink = previous;
+    return (BOOLEAN)(next == previous);
+}
+
+/* Returns the first entry, or the head itself if the list is empty; never NULL. */
+static inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY ListHead)
+{
+    PLIST_ENTRY first = ListHead->Flink;
+    (void)RemoveEntryList(first);
+    return first;
+}
+
+/* Returns the last entry, or the head itself if the list is empty; never NULL. */
+static inline PLIST_ENTRY RemoveTailList(PLIST_ENTRY ListHead)
+{
+    PLIST_ENTRY last = ListHead->Blink;
+    (void)RemoveEntryList(last);
+    return last;
+}
+
+/* Appends a ring that has no head; `ListToAppend` is its first entry. */
+static inline void AppendTailList(PLIST_ENTRY ListHead, PLIST_ENTRY ListToAppend)
+{
+    PLIST_ENTRY last = ListHead->Blink;
+    ListHead->Blink->Flink = ListToAppend;
+    ListHead->Blink = ListToAppend->Blink;
+    ListToAppend->Blink->Flink = ListHead;
+    ListToAppend->Blink = last;
+}
+
+static inline void PushEntryList(PSINGLE_LIST_ENTRY ListHead, PSINGLE_LIST_ENTRY Entry)
+{
+    Entry->Next = ListHead->Next;
+    ListHead->Next = Entry;
+}
+
+/* Returns the entry pushed last, or NULL. */
+static inline PSINGLE_LIST_ENTRY PopEntryList(PSINGLE_LIST_ENTRY ListHead)
+{
+    PSINGLE_LIST_ENTRY first = ListHead->Next;
+    if (first != NULL)
+        ListHead->Next = first->Next;
+    return first;
+}
+
+#endif
