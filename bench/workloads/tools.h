@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What the workloads share: the head of every cursor, how cursors are made, and how a worker waits
+ * for another. Threads: the makers are setup's, the rest is the worker's. May include: workload.h.
+ */
+#ifndef PB_WORKLOAD_TOOLS_H
+#define PB_WORKLOAD_TOOLS_H
+
+#include "workloads/workload.h"
+
+#include <errno.h>
+#include <sched.h>
+
+/* Every cursor begins with its place in the worker's stream. */
+struct pb_stream {
+    uint64_t next, total; /* steps */
+};
+
+/* A workload's `steps`. */
+static inline uint64_t pb_stream_steps(const struct pb_worker *worker)
+{
+    const struct pb_stream *stream = (const struct pb_stream *)worker->cursor;
+    return stream->total;
+}
+
+/* How many of `steps` are left. */
+PB_INLINE uint64_t pb_stream_left(const struct pb_stream *stream, uint64_t steps)
+{
+    const uint64_t left = stream->total - stream->next;
+    return steps < left ? steps : left;
+}
+
+/* The option `ops` times the scale; at least 1. */
+static inline uint64_t pb_stream_scaled(uint64_t ops, double scale)
+{
+    const double steps = (double)ops * scale + 0.5;
+    return steps < 1.0 ? 1 : (uint64_t)steps;
+}
+
+/* Makes one zeroed cursor of `bytes` a worker, each on lines of its own. Returns 0 or -ENOMEM. */
+static inline int pb_cursors_make(struct pb_case *c, size_t bytes)
+{
+    c->cursors = pb_arena_take(c->arena, c->workers * sizeof(void *), sizeof(void *));
+    if (c->cursors == NULL)
+        return -ENOMEM;
+    for (unsigned i = 0; i < c->workers; i++) {
+        c->cursors[i] = pb_arena_take(c->arena, bytes, 128);
+        if (c->cursors[i] == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* One turn of a wait for another worker; `spins` starts at 0. Where there are more workers than
+ * processing units the other one may need ours, so the wait yields early; elsewhere only a wait of
+ * some milliseconds does. */
+static inline void pb_wait_turn(unsigned *spins, bool yields)
+{
+    if (*spins >= (yields ? 64u : 1u << 20)) {
+        sched_yield();
+        return;
+    }
+    ++*spins;
+#if defined(__x86_64__)
+    __asm__ volatile("pause" : : : "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" : : : "memory");
+#endif
+}
+
+#endif
