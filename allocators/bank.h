@@ -25,9 +25,12 @@ extern const struct pb_allocator pb_allocator_bank; /* not in the registry: open
 unsigned pb_bank_class(size_t bytes);
 size_t pb_bank_class_bytes(unsigned index);
 
-/* Opens a bank of `ops` heaps. `config` is for each class's heap (its block_bytes is ignored);
- * config->backing must be set and serves what is larger. Returns 0, -ENOMEM or what open returned. */
+/* Opens a bank of `ops` heaps. `config` is for each class's heap (its block_bytes and expected_blocks
+ * are ignored), config->backing included; `larger`, an open heap with its attached threads by index,
+ * serves what is larger than the largest class and outlives the bank. Returns 0, -ENOMEM or what
+ * open returned. */
 int pb_bank_open(const struct pb_allocator *ops, const struct pb_heap_config *config,
+                 struct pb_heap *larger, struct pb_thread *const *larger_threads,
                  struct pb_heap **bank);
 
 #endif

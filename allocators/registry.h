@@ -45,8 +45,10 @@ struct pb_heap_request {
  * unavailable here; -ENOMEM; -EINVAL. Close with pb_variant_close. One thread. */
 struct pb_opened {
     struct pb_heap *heap;          /* what the workload uses: the bank or the strategy itself */
-    struct pb_heap *backing;       /* or NULL */
+    struct pb_heap *backing;       /* of the strategy's option `backing`, or NULL */
     struct pb_thread **backing_threads;
+    struct pb_heap *larger;        /* a bank's backing for what is larger than its classes, or NULL */
+    struct pb_thread **larger_threads;
     unsigned threads;
     bool banked;
 };

@@ -7,6 +7,7 @@
 #include "runner/matrix.h"
 #include "runner/plan.h"
 #include "runner/shell.h"
+#include "trace/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "poolbench-gbench: hwloc cannot read this machine's topology\n");
         return EXIT_MACHINE;
     }
+    pb_trace_set_folder(PB_SOURCE_DIR "/bench/traces");
     struct pb_plan *plan = read_plan(topology);
     int code = plan != NULL ? run_plan(plan, topology) : EXIT_USAGE;
     if (plan != NULL)

@@ -140,7 +140,8 @@ static int cell_heap(struct pb_cell *cell)
 static int bind_job(void *context, unsigned index)
 {
     struct pb_cell *cell = context;
-    return pb_placement_bind(cell->topology, &cell->placement, index);
+    int error = pb_placement_bind(cell->topology, &cell->placement, index);
+    return error != 0 ? error : pb_placement_bind_memory(cell->topology, cell->spec->memory);
 }
 
 static int verify_job(void *context, unsigned index)
@@ -180,6 +181,11 @@ static int cell_team(struct pb_cell *cell)
     int error = pb_team_open(cell->n, cell->placement.oversubscribed, bind_job, cell, &cell->team);
     if (error != 0) {
         cell->team = NULL;
+        if (error == -ENOTSUP) {
+            snprintf(message, sizeof message, "this machine cannot bind threads, or memory=%s",
+                     cell->spec->memory);
+            return pb_cell_refuse(cell, PB_SKIPPED, message);
+        }
         snprintf(message, sizeof message, "the workers cannot be started or bound: %s",
                  strerror(-error));
         return pb_cell_refuse(cell, PB_FAILED, message);

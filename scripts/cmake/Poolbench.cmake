@@ -18,7 +18,8 @@ target_compile_definitions(pb_flags INTERFACE _GNU_SOURCE
 target_compile_options(pb_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wundef -Wvla -Wformat=2 -Wpointer-arith
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
-  -fno-omit-frame-pointer
+  # a frame pointer costs a measured call about half a nanosecond; elsewhere stacks matter more
+  $<$<CONFIG:Debug>:-fno-omit-frame-pointer>
   # calls of malloc go through the pointer table, not the PLT, and are never optimised away
   -fno-plt -fno-builtin-malloc -fno-builtin-free -fno-builtin-calloc -fno-builtin-realloc
   -fno-builtin-aligned_alloc)

@@ -21,7 +21,7 @@ for workload in batch larson; do
     caught null_after oom 'NULL' $workload
     caught twice corrupt 'live|handed out' $workload
     caught overlap corrupt 'live|overlap|handed out' $workload
-    caught neighbour corrupt 'chang|corrupt|hold' $workload
+    caught neighbour corrupt 'byte [0-9]+ of .* is 0x' $workload
     caught misaligned corrupt 'align' $workload
     caught crash crashed 'signal' $workload
 done

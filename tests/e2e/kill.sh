@@ -39,7 +39,7 @@ for target in child group; do
     "$BIN/poolbench-doubles" run hang.toml --out run >out 2>err </dev/null &
     runner=$!
     pid=$(hanging_child $runner)
-    if [ $target = group ]; then kill -9 -- "-$pid"; else kill -9 "$pid"; fi
+    if [ $target = group ]; then /bin/kill -9 -- "-$pid"; else kill -9 "$pid"; fi
     code=0
     wait $runner || code=$?
     [ $code = 3 ] || fail "$target: exit $code, not 3: $(cat err)"

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* The handler behind fixup.h. The table is what the linker gathered from every pb_fixup_load: pairs
+ * of distances from the entry itself, so that it needs no relocation. It is short (one entry a load
+ * in the program text) and searched from its start.
+ * Threads: the handler runs on the thread that faulted and touches only its registers, the table,
+ * a thread-local and one atomic counter; it is async-signal-safe.
+ * May touch: the process's SIGSEGV and SIGBUS actions. */
+#include "nt/fixup.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <ucontext.h>
+
+#if PB_FIXUP
+
+struct fixup {
+    int32_t load, resume; /* from their own addresses */
+};
+
+/* The linker names the ends of a section so; both are absent if no load was compiled in. */
+extern const struct fixup __start_pb_fixup[] __attribute__((weak, visibility("hidden")));
+extern const struct fixup __stop_pb_fixup[] __attribute__((weak, visibility("hidden")));
+
+enum { SIGNALS = 2 };
+static const int signals[SIGNALS] = {SIGSEGV, SIGBUS};
+static struct sigaction before[SIGNALS];
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of who installs */
+static _Atomic uint64_t fixed;
+
+/* The fault that the thread is passing on, and from which depth of its stack. */
+static _Thread_local struct {
+    void *volatile context;
+    void *volatile frame;
+} passing;
+
+static uintptr_t place(const int32_t *distance)
+{
+    return (uintptr_t)distance + (uintptr_t)(intptr_t)*distance;
+}
+
+/* Where to go on from a fault at `at`; 0 if it is none of ours. */
+static uintptr_t find_resume(uintptr_t at)
+{
+    for (const struct fixup *f = __start_pb_fixup; f != __stop_pb_fixup; f++)
+        if (place(&f->load) == at)
+            return place(&f->resume);
+    return 0;
+}
+
+/* Lets the signal do what it does by default. */
+static void end_by(int number, const siginfo_t *info)
+{
+    (void)signal(number, SIG_DFL);
+    if (info->si_code <= 0)
+        (void)raise(number); /* a fault comes back by itself, a signal that was sent does not */
+}
+
+/* Whether this fault comes back from the handler that it was passed on to: that one was put over
+ * ours and passes on to it, and ours was put again over that one. A handler may also have left by
+ * longjmp, so that `passing` is stale: then a new fault is not deeper in the stack. */
+static bool comes_back(const void *context, const void *frame)
+{
+    return passing.context == context && (uintptr_t)frame < (uintptr_t)passing.frame;
+}
+
+/* Does what would have been done without us. */
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+    const struct sigaction *old = &before[number == signals[0] ? 0 : 1];
+    void *frame = __builtin_frame_address(0);
+    bool named = (old->sa_flags & SA_SIGINFO) != 0 ||
+                 (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN);
+    if (!named && old->sa_handler == SIG_IGN && info->si_code <= 0)
+        return; /* sent, not a fault, and to be ignored */
+    if (!named || comes_back(context, frame)) {
+        end_by(number, info);
+        return;
+    }
+    passing.context = context;
+    passing.frame = frame;
+    if ((old->sa_flags & SA_SIGINFO) != 0)
+        old->sa_sigaction(number, info, context);
+    else
+        old->sa_handler(number);
+    passing.context = NULL;
+}
+
+static void handle(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *frame = context;
+    greg_t *at = &frame->uc_mcontext.gregs[REG_RIP];
+    uintptr_t resume = info->si_code > 0 ? find_resume((uintptr_t)*at) : 0;
+    if (resume == 0) {
+        pass_on(number, info, context);
+        return;
+    }
+    *at = (greg_t)resume;
+    atomic_fetch_add_explicit(&fixed, 1, memory_order_relaxed); /* a count, orders nothing */
+}
+
+/* Puts ours in front of what is there, unless that is ours. */
+static int install(int number, struct sigaction *old)
+{
+    struct sigaction now, action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    if (sigaction(number, NULL, &now) != 0)
+        return -errno;
+    sigemptyset(&action.sa_mask);
+    if (now.sa_sigaction != handle)
+        *old = now;
+    else if ((now.sa_flags & SA_SIGINFO) != 0)
+        return 0; /* else somebody put ours back by signal(), which forgets its flags */
+    return sigaction(number, &action, NULL) == 0 ? 0 : -errno;
+}
+
+int pb_fixup_install(void)
+{
+    int error = 0;
+    pthread_mutex_lock(&mutex);
+    for (unsigned i = 0; i < SIGNALS && error == 0; i++)
+        error = install(signals[i], &before[i]);
+    pthread_mutex_unlock(&mutex);
+    return error;
+}
+
+uint64_t pb_fixup_count(void)
+{
+    return atomic_load_explicit(&fixed, memory_order_relaxed);
+}
+
+#else
+
+int pb_fixup_install(void)
+{
+    return -ENOTSUP;
+}
+
+uint64_t pb_fixup_count(void)
+{
+    return 0;
+}
+
+#endif

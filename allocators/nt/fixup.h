@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Loads that may fault and go on: NT's answer to the pop of an SLIST, which reads the link of an
+ * entry that another processor may have popped and unmapped meanwhile. The load is one instruction;
+ * its address, and where to go on if it faults, are put into a section of their own. A handler of
+ * SIGSEGV and SIGBUS looks the faulting instruction up and resumes behind it; the value loaded is
+ * then PB_FIXUP_POISON. It costs nothing when nothing faults. Any other fault goes to whatever
+ * handler was there before.
+ * Source:  ReactOS, sdk/lib/rtl/amd64/slist.S, for what NT does (ExpInterlockedPopEntrySListFault);
+ *          the Linux kernel's exception tables for the section of addresses.
+ * Threads: any. A handler that is installed after ours must pass on to the one before it, or such a
+ * load is fatal; pb_fixup_install, called again, goes in front of it. */
+#ifndef PB_NT_FIXUP_H
+#define PB_NT_FIXUP_H
+
+#include "hot.h"
+
+#include <stdatomic.h>
+
+/* Not an address: an entry is aligned to 16. */
+#define PB_FIXUP_POISON ((uintptr_t)1)
+
+#if defined(__x86_64__)
+#define PB_FIXUP 1
+#else
+#define PB_FIXUP 0
+#endif
+
+/* Makes the faults of pb_fixup_load survivable, once for the process. Returns 0; -errno; -ENOTSUP
+ * where there is no fix-up for this processor. */
+int pb_fixup_install(void);
+
+/* Faults that were fixed up since the start. */
+uint64_t pb_fixup_count(void);
+
+/* The pointer at `at`, or PB_FIXUP_POISON if it cannot be read. Acquire: x86-64 orders loads, and
+ * the compiler moves nothing across it. */
+PB_INLINE void *pb_fixup_load(void *const *at)
+{
+#if PB_FIXUP
+    void *value = (void *)PB_FIXUP_POISON; /* NOLINT: a value that is no address is meant */
+    __asm__ volatile("1:\tmovq %1, %0\n"
+                     "2:\n\t"
+                     ".pushsection pb_fixup, \"a\"\n\t"
+                     ".balign 4\n\t"
+                     ".long 1b - ., 2b - .\n\t"
+                     ".popsection"
+                     : "+r"(value)
+                     : "m"(*at)
+                     : "memory");
+    return value;
+#else
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+#endif
+}
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Faulty strategies, so that every checker can be shown what it must find. One strategy, `faulty`,
+ * whose option `mode` names the fault and `after` the allocation from which on it happens:
+ *   sound       none: what the others are but for their fault
+ *   null_after  alloc returns NULL
+ *   twice       alloc returns a block that is live
+ *   overlap     alloc returns an address inside a live block
+ *   neighbour   alloc changes the last byte of another live block
+ *   misaligned  alloc returns a block that is aligned to half of what it should be
+ *   crash       alloc writes where nothing is mapped
+ *   hang        alloc does not return
+ *   leak        free keeps the block and does not count it
+ * Any size, any thread; it has no compiled path, so it is reached by dispatch=table alone.
+ * May include: registry.h. */
+#ifndef PB_DOUBLES_H
+#define PB_DOUBLES_H
+
+#include "registry.h"
+
+/* For pb_registry_extend; NULL-terminated. */
+extern const struct pb_allocator *const pb_doubles[];
+
+#endif
