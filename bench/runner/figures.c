@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* The figures there are, and the writing of those asked for. See figures.h. */
+#include "runner/figures.h"
+
+#include "runner/figure_list.h"
+#include "runner/figure_page.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct pb_figure figures[] = {
+    {"forest", "Which strategies are faster or slower than the reference?", pb_figure_forest},
+    {"scaling", "What do more threads bring?", pb_figure_scaling},
+    {"latency", "How long does one call take, from the typical to the worst?", pb_figure_latency},
+    {"matrix", "Which strategy suits which workload?", pb_figure_matrix},
+};
+
+enum { FIGURES = sizeof figures / sizeof figures[0] };
+
+const struct pb_figure *pb_figure_at(size_t index)
+{
+    return index < FIGURES ? &figures[index] : NULL;
+}
+
+const struct pb_figure *pb_figure_find(const char *name)
+{
+    for (size_t i = 0; i < FIGURES; i++) {
+        if (strcmp(figures[i].name, name) == 0)
+            return &figures[i];
+    }
+    return NULL;
+}
+
+static int check_names(const char *const *names, char *message, size_t size)
+{
+    for (; names != NULL && *names != NULL; names++) {
+        if (pb_figure_find(*names) != NULL)
+            continue;
+        size_t used = (size_t)snprintf(message, size, "no figure '%s'; there are", *names);
+        for (size_t i = 0; i < FIGURES && used < size; i++)
+            used += (size_t)snprintf(message + used, size - used, " %s", figures[i].name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static bool is_wanted(const struct pb_figure *figure, const char *const *names)
+{
+    if (names == NULL || *names == NULL)
+        return true;
+    for (; *names != NULL; names++) {
+        if (strcmp(figure->name, *names) == 0)
+            return true;
+    }
+    return false;
+}
+
+int pb_figures(const struct pb_run *run, const char *const *names, const char *reference,
+               const char *out_dir, FILE *log, char *message, size_t message_size)
+{
+    char why[1024];
+    int result = check_names(names, message, message_size);
+    if (result != 0)
+        return result;
+    if (mkdir(out_dir, 0777) != 0 && errno != EEXIST) {
+        int error = errno;
+        snprintf(message, message_size, "%s: %s", out_dir, strerror(error));
+        return error == ENOENT ? -ENOTDIR : -error; /* -ENOENT says that gnuplot is not there */
+    }
+    for (size_t i = 0; i < FIGURES; i++) {
+        if (!is_wanted(&figures[i], names))
+            continue;
+        pb_page_forget(figures[i].name, 0, out_dir);
+        int error = figures[i].write(run, reference, out_dir, why, sizeof why);
+        if (error == 0)
+            fprintf(log, "%s: %s/%s.svg\n", figures[i].name, out_dir, figures[i].name);
+        else if (error == -ENODATA)
+            fprintf(log, "%s: nothing to draw: %s\n", figures[i].name, why);
+        else if (result == 0 || result == -ENOENT) {
+            result = error;
+            snprintf(message, message_size, "%s", why);
+        }
+    }
+    return result;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* The cells of a report's tables as text. The columns are a table: a column more is a row more. On
+ * a narrow terminal the least needed columns are left out by name, never cut. See report_sheet.h.
+ */
+#include "runner/report_sheet.h"
+
+#include "runner/report_text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a cell is made from. */
+struct place {
+    const struct pb_summary *summary;
+    const struct pb_summary_group *group;
+    const struct pb_summary_row *row;
+    size_t variant_width;
+};
+
+static void cell_variant(const struct place *at, char *out)
+{
+    pb_text_fit(at->row->alloc, at->variant_width, out, PB_SHEET_CELL_MAX);
+}
+
+static void cell_value(const struct place *at, char *out)
+{
+    pb_text_value(at->row->median.value, at->summary->unit, out, PB_SHEET_CELL_MAX);
+}
+
+static void cell_ratio(const struct place *at, char *out)
+{
+    bool self = at->row == at->group->reference && at->row->series.n > 0;
+    pb_text_number(self ? 1 : at->row->ratio.value, out, PB_SHEET_CELL_MAX);
+}
+
+static void cell_interval(const struct place *at, char *out)
+{
+    if (at->row == at->group->reference && at->row->series.n > 0)
+        snprintf(out, PB_SHEET_CELL_MAX, "reference");
+    else
+        pb_report_interval(&at->row->ratio, out, PB_SHEET_CELL_MAX);
+}
+
+static void cell_sign(const struct place *at, char *out)
+{
+    snprintf(out, PB_SHEET_CELL_MAX, "%c", at->row->sign);
+}
+
+static void cell_floor(const struct place *at, char *out)
+{
+    double floor = at->group->null != NULL ? at->group->null->median.value : NAN;
+    pb_text_value(floor, at->summary->unit, out, PB_SHEET_CELL_MAX);
+}
+
+/* A percentile in whole ns; what the clock cannot resolve is shown as such. */
+static void cell_percentile(const struct place *at, const struct pb_series *series, char *out)
+{
+    double value = pb_series_median(series);
+    bool below = value <= at->summary->resolution;
+    if (isnan(value))
+        snprintf(out, PB_SHEET_CELL_MAX, "-");
+    else
+        snprintf(out, PB_SHEET_CELL_MAX, "%s%.0f", below ? "<=" : "",
+                 below ? at->summary->resolution : value);
+}
+
+static void cell_p99_alloc(const struct place *at, char *out)
+{
+    cell_percentile(at, &at->row->p99_alloc, out);
+}
+
+static void cell_p99_free(const struct place *at, char *out)
+{
+    cell_percentile(at, &at->row->p99_free, out);
+}
+
+static void cell_median_of(const struct place *at, const char *key, const char *unit, char *out)
+{
+    struct pb_series series = {0};
+    double value = NAN;
+    if (pb_summary_series(at->row, key, &series) == 0)
+        value = pb_series_median(&series);
+    pb_text_value(value, unit, out, PB_SHEET_CELL_MAX);
+    pb_series_free(&series);
+}
+
+static void cell_rss(const struct place *at, char *out)
+{
+    cell_median_of(at, PB_KEY_RSS, "bytes", out);
+}
+
+static void cell_lean(const struct place *at, char *out)
+{
+    cell_median_of(at, PB_KEY_LEAN, "1", out);
+}
+
+static void cell_n(const struct place *at, char *out)
+{
+    snprintf(out, PB_SHEET_CELL_MAX, "%zu", at->row->series.n);
+}
+
+static void cell_status(const struct place *at, char *out)
+{
+    const struct pb_summary_row *row = at->row;
+    const char *word = pb_status_word(row->status);
+    if (row->status == PB_OK || row->counts[row->status] == row->reps_n)
+        snprintf(out, PB_SHEET_CELL_MAX, "%s", word);
+    else
+        snprintf(out, PB_SHEET_CELL_MAX, "%s %zu of %zu", word, row->counts[row->status],
+                 row->reps_n);
+}
+
+/* `dispensable`: left out first where it is highest; 0 never. The value's head is the metric. */
+static const struct {
+    const char *head;
+    void (*cell)(const struct place *at, char *out);
+    bool left;
+    unsigned dispensable;
+} columns[PB_COLUMNS] = {
+    [PB_COLUMN_VARIANT] = {"variant", cell_variant, true, 0},
+    [PB_COLUMN_VALUE] = {NULL, cell_value, false, 0},
+    [PB_COLUMN_RATIO] = {"ratio", cell_ratio, false, 0},
+    [PB_COLUMN_INTERVAL] = {"95 % interval", cell_interval, true, 1},
+    [PB_COLUMN_SIGN] = {" ", cell_sign, true, 0},
+    [PB_COLUMN_FLOOR] = {"floor", cell_floor, false, 4},
+    [PB_COLUMN_P99_ALLOC] = {"p99 alloc ns", cell_p99_alloc, false, 3},
+    [PB_COLUMN_P99_FREE] = {"p99 free ns", cell_p99_free, false, 6},
+    [PB_COLUMN_RSS] = {"peak RSS", cell_rss, false, 5},
+    [PB_COLUMN_LEAN] = {"RSS/live", cell_lean, false, 2},
+    [PB_COLUMN_N] = {"n", cell_n, false, 0},
+    [PB_COLUMN_STATUS] = {"status", cell_status, true, 0},
+};
+
+void pb_report_interval(const struct pb_estimate *estimate, char *out, size_t size)
+{
+    char low[32], high[32];
+    if (estimate->n == 0 || isnan(estimate->low) || isnan(estimate->high)) {
+        snprintf(out, size, "-");
+        return;
+    }
+    pb_text_number(estimate->low, low, sizeof low);
+    pb_text_number(estimate->high, high, sizeof high);
+    snprintf(out, size, "[%s, %s]", low, high);
+}
+
+/* The A/A ratio of a group. */
+static size_t limits_noise(const struct pb_summary_group *group, char *out, size_t size)
+{
+    char ratio[32], interval[64];
+    if (group->twin == NULL || group->twin->ratio.n == 0)
+        return (size_t)snprintf(out, size, "A/A not measured");
+    pb_text_number(group->twin->ratio.value, ratio, sizeof ratio);
+    pb_report_interval(&group->twin->ratio, interval, sizeof interval);
+    return (size_t)snprintf(out, size, "A/A %s %s", ratio, interval);
+}
+
+void pb_report_limits(const struct pb_summary *summary, const struct pb_summary_group *group,
+                      char *out, size_t size)
+{
+    const struct pb_summary_row *empty = pb_summary_empty(summary, group);
+    char value[32];
+    size_t used = limits_noise(group, out, size);
+    if (group->null != NULL && group->null->series.n > 0 && used < size) {
+        pb_text_value(group->null->median.value, summary->unit, value, sizeof value);
+        used += (size_t)snprintf(out + used, size - used, "; floor: null %s", value);
+    }
+    if (empty != NULL && used < size) {
+        pb_text_value(empty->median.value, summary->unit, value, sizeof value);
+        snprintf(out + used, size - used, "; empty loop %s (%s)", value, empty->reps[0]->dispatch);
+    }
+}
+
+static void sheet_heads(struct pb_sheet *sheet)
+{
+    const struct pb_summary *summary = sheet->job->summary;
+    bool time = strcmp(summary->metric, PB_KEY_TIME) == 0;
+    for (int c = 0; c < PB_COLUMNS; c++) {
+        if (columns[c].head != NULL)
+            snprintf(sheet->heads[c], PB_SHEET_CELL_MAX, "%s", columns[c].head);
+        else if (time)
+            snprintf(sheet->heads[c], PB_SHEET_CELL_MAX, "%s/op", summary->unit);
+        else
+            snprintf(sheet->heads[c], PB_SHEET_CELL_MAX, "%.60s [%.20s]", summary->metric,
+                     summary->unit);
+        sheet->widths[c] = pb_text_width(sheet->heads[c]);
+        sheet->shown[c] = true;
+    }
+}
+
+bool pb_sheet_left(int column)
+{
+    return columns[column].left;
+}
+
+int pb_sheet_open(struct pb_sheet *sheet, const struct pb_report_job *job, size_t variant_width)
+{
+    const struct pb_summary *summary = job->summary;
+    size_t rows = 0;
+    *sheet = (struct pb_sheet){.job = job};
+    for (size_t i = 0; i < summary->groups_n; i++)
+        rows += summary->groups[i].rows_n;
+    sheet->cells = calloc(rows + 1, sizeof *sheet->cells);
+    if (sheet->cells == NULL)
+        return -ENOMEM;
+    sheet_heads(sheet);
+    for (size_t i = 0; i < summary->groups_n; i++) {
+        for (size_t k = 0; k < summary->groups[i].rows_n; k++) {
+            struct place at = {summary, &summary->groups[i], &summary->groups[i].rows[k],
+                               variant_width};
+            for (int c = 0; c < PB_COLUMNS; c++) {
+                char *cell = sheet->cells[sheet->rows_n][c];
+                columns[c].cell(&at, cell);
+                size_t width = pb_text_width(cell);
+                sheet->widths[c] = width > sheet->widths[c] ? width : sheet->widths[c];
+            }
+            sheet->rows_n++;
+        }
+    }
+    return 0;
+}
+
+static size_t sheet_width(const struct pb_sheet *sheet)
+{
+    size_t width = 0;
+    for (int c = 0; c < PB_COLUMNS; c++)
+        width += sheet->shown[c] ? PB_SHEET_GAP + sheet->widths[c] : 0;
+    return width;
+}
+
+void pb_sheet_fit(struct pb_sheet *sheet, size_t limit, char *left_out, size_t size)
+{
+    size_t used = 0;
+    left_out[0] = '\0';
+    while (limit > 0 && sheet_width(sheet) > limit) {
+        int drop = -1;
+        for (int c = 0; c < PB_COLUMNS; c++) {
+            if (sheet->shown[c] && columns[c].dispensable > 0 &&
+                (drop < 0 || columns[c].dispensable > columns[drop].dispensable))
+                drop = c;
+        }
+        if (drop < 0)
+            return;
+        sheet->shown[drop] = false;
+        if (used < size)
+            used += (size_t)snprintf(left_out + used, size - used, "%s%s", used > 0 ? ", " : "",
+                                     columns[drop].head);
+    }
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* A run digested for reading: its cells by comparison group, each with the median of its
+ * repetitions, the ratio to the reference over paired blocks, and whether a difference counts.
+ * Tables, figures and exports are made from this, so that they agree. Source: Hoefler and Belli,
+ * "Scientific Benchmarking of Parallel Computing Systems", SC15, rules 1, 5 and 7; the estimators
+ * are those of stats/stats.h. Threads: any, one summary each. */
+#ifndef PB_REPORT_SUMMARY_H
+#define PB_REPORT_SUMMARY_H
+
+#include "runner/run.h"
+#include "stats/stats.h"
+
+#define PB_SUMMARY_CONFIDENCE   0.95
+#define PB_SUMMARY_LEAST_EFFECT 0.02 /* a smaller difference never counts */
+
+enum {
+    PB_SUMMARY_BLOCKS_MIN = 6,      /* below that no interval of 95 % exists */
+    PB_SUMMARY_SAMPLES_BEYOND = 10, /* a percentile is shown if that many samples lie beyond it */
+    PB_SUMMARY_DOTS_BELOW = 15      /* with fewer repetitions, figures show each of them */
+};
+
+/* The keys of the metrics that are read by name. A run that has not got one shows nothing there. */
+#define PB_KEY_TIME        "ns_per_op"
+#define PB_KEY_RATE        "ops_per_s"
+#define PB_KEY_RSS         "rss_peak_bytes"
+#define PB_KEY_LEAN        "rss_over_live"
+#define PB_KEY_LIVE        "live_peak_bytes"
+#define PB_KEY_OVERLAP     "overlap"
+#define PB_KEY_PREEMPTIONS "preemptions"
+
+/* Values of one metric by block, in the order of the blocks. */
+struct pb_series {
+    size_t n;
+    double *values;
+    unsigned *blocks;
+};
+
+/* A cell: a variant in a group. */
+struct pb_summary_row {
+    const char *alloc;
+    size_t rank;                /* of the strategy in the registry */
+    bool floor;                 /* null or floor: no allocator, a limit */
+    const struct pb_rep **reps; /* all repetitions, by block */
+    size_t reps_n;
+    struct pb_series series; /* of the summary's metric, repetitions that are ok */
+    size_t counts[PB_STATUSES];
+    enum pb_status status; /* PB_OK, or the first other one */
+    const char *reason;    /* of that one */
+    struct pb_estimate median;
+    struct pb_estimate ratio; /* to the reference; n is 0 without pairs */
+    char sign; /* '+' better, '-' worse, '~' no difference shown, ' ' cannot be said */
+    struct pb_series p99_alloc, p99_free, tail; /* ns; tail is p99 / p50 of alloc */
+};
+
+/* The cells that are compared with one another. */
+struct pb_summary_group {
+    const char *name;             /* pb_rep.group */
+    char title[PB_CELL_NAME_MAX]; /* "pair, size=64, 2 threads" */
+    char stem[PB_CELL_NAME_MAX];  /* the name without dispatch and threads: what is varied over them
+                                   */
+    const struct pb_rep *first;
+    struct pb_summary_row *rows; /* registry order; without the twin */
+    size_t rows_n;
+    struct pb_summary_row *reference, *null; /* among rows, or NULL */
+    struct pb_summary_row *twin;             /* the A/A twin, or NULL */
+    double bound; /* |ln ratio| that a difference must exceed: A/A or PB_SUMMARY_LEAST_EFFECT */
+};
+
+struct pb_summary {
+    const struct pb_run *run;
+    const char *metric, *unit, *reference;
+    int better;        /* -1 lower, 1 higher */
+    double resolution; /* ns below which no percentile is real */
+    struct pb_summary_group *groups;
+    size_t groups_n;
+};
+
+/* Digests `run` for one metric. `reference`: a variant's label; NULL: the run's own. Returns 0,
+ * -ENOMEM, -ENOENT for a reference and -EINVAL for a metric that the run has not got, with one
+ * line. The run must outlive the summary; pb_summary_free also after a failure. */
+int pb_summary_make(const struct pb_run *run, const char *metric, const char *reference,
+                    struct pb_summary *summary, char *message, size_t message_size);
+void pb_summary_free(struct pb_summary *summary);
+
+/* The ratio a / b over the blocks that both have. Returns 0; -ENOENT without a pair; -ENOMEM. */
+int pb_summary_pair(const struct pb_series *a, const struct pb_series *b,
+                    struct pb_estimate *ratio);
+
+/* Whether a ratio differs from 1 by more than chance, `bound` and the least effect. */
+bool pb_summary_counts(const struct pb_estimate *ratio, double bound);
+
+/* The values of another metric of a row (not owned by the row: free both arrays). Returns 0,
+ * -ENOMEM. */
+int pb_summary_series(const struct pb_summary_row *row, const char *metric,
+                      struct pb_series *series);
+void pb_series_free(struct pb_series *series);
+
+/* The median of a series, NAN of an empty one. */
+double pb_series_median(const struct pb_series *series);
+
+/* Fills the percentiles of a row; `hist` is room to work in. Returns 0 or -ENOMEM. */
+int pb_summary_percentiles(struct pb_summary_row *row, double resolution, struct pb_hist *hist);
+
+/* The row of that label in a group, or NULL. */
+struct pb_summary_row *pb_summary_find(const struct pb_summary_group *group, const char *alloc);
+
+/* The row of the empty loop in the same cells under any dispatch, or NULL. */
+const struct pb_summary_row *pb_summary_empty(const struct pb_summary *summary,
+                                              const struct pb_summary_group *group);
+
+/* "fail", "crash", ...: the word for a status in tables and figures; "" for ok. */
+const char *pb_status_word(enum pb_status status);
+
+/* Text at a path of the run's header ("machine", "kernel"), "" if it is not there. `section` NULL:
+ * at the top. */
+const char *pb_run_text(const struct pb_run *run, const char *section, const char *key);
+
+#endif
