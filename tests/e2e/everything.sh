@@ -32,12 +32,12 @@ bad=$(reps 'select(.status == "ok" and (.workload == "pair" or .workload == "bat
 [ -z "$bad" ] || fail "allocations, frees and steps differ: $bad"
 
 # each metric in a record is declared, and every record has the figure it was run for
-expect 0 jq -es '(.[0].metrics | keys) as $known | [.[] | select(.kind == "rep") | .m | keys[]] - $known == []' run/records.jsonl
+expect 0 jq -es '(.[0].metrics | keys) as $known | [.[] | select(.kind == "rep") | (.m // {}) | keys[]] - $known == []' run/records.jsonl
 bad=$(reps 'select(.status == "ok" and (.m.ns_per_op == null or .m.ns_per_op <= 0)) | .name')
 [ -z "$bad" ] || fail "no ns_per_op: $bad"
 bad=$(reps 'select(.status == "ok" and (.hist.alloc.data | startswith("HISTF") | not)) | .name')
 [ -z "$bad" ] || fail "no histogram: $bad"
-[ "$(reps .pid | sort | uniq -d | wc -l)" = 0 ] || fail "two repetitions in one process"
+[ "$(reps 'select(.pid) | .pid' | sort | uniq -d | wc -l)" = 0 ] || fail "two repetitions in one process"
 [ "$(reps 'select(.alloc == "jemalloc@aa") | .name' | wc -l)" -gt 0 ] || fail "no A/A twin"
 
 expect 0 "$BIN/poolbench" report run

@@ -6,6 +6,8 @@
 set -eu
 BIN=$1
 ROOT=$2
+# a sanitizer leaves SIGSEGV to the test: a crash is to look like one
+export ASAN_OPTIONS="handle_segv=0:${ASAN_OPTIONS:-}" TSAN_OPTIONS="handle_segv=0:${TSAN_OPTIONS:-}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

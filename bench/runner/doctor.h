@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What of this machine helps or hinders measuring, and how to change it. Threads: one. May touch:
+ * reads /proc, /sys, the folders of PATH and of libraries. */
+#ifndef PB_DOCTOR_H
+#define PB_DOCTOR_H
+
+#include <stdio.h>
+
+/* Prints the facts and the advice. Returns how many things that the suite needs are missing; advice
+ * on noise is not counted. */
+int pb_doctor(FILE *out);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* What a matrix is made of: its settings, what an axis accepts, and where a matrix is found. */
+#include "runner/matrix.h"
+
+#include "placement/placement.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const pb_axis_names[] = {"alloc", "threads", "pin", "dispatch", "memory", NULL};
+
+static const char *const memory_policies[] = {"default", "local", "interleave", NULL};
+
+#define SETTING(name_, type_, unit_, standard_, min_, max_, help_)                                 \
+    {                                                                                              \
+        .name = #name_, .type = type_, .offset = offsetof(struct pb_settings, name_),              \
+        .unit = unit_, .standard = standard_, .min = min_, .max = max_, .help = help_              \
+    }
+
+const struct pb_option pb_setting_rows[] = {
+    SETTING(name, PB_OPTION_TEXT, NULL, "", 0, 0, "the matrix's name"),
+    SETTING(title, PB_OPTION_TEXT, NULL, "", 0, 0, "one line: what it asks"),
+    SETTING(reference, PB_OPTION_TEXT, NULL, "jemalloc", 0, 0,
+            "the variant others are compared with"),
+    SETTING(exploratory, PB_OPTION_FLAG, NULL, "off", 0, 0, "too few blocks for a claim"),
+    SETTING(aa, PB_OPTION_FLAG, NULL, "on", 0, 0, "run the reference twice: the noise floor"),
+    SETTING(audit, PB_OPTION_FLAG, NULL, "on", 0, 0, "check every block in a pass of its own"),
+    SETTING(blocks, PB_OPTION_UINT, "blocks", "11", 1, 1000, "repetitions of every cell"),
+    SETTING(seed, PB_OPTION_UINT, NULL, "1", 0, INT64_MAX, "of the op streams and of the order"),
+    SETTING(timeout, PB_OPTION_UINT, "s", "60", 1, 86400, "a cell that takes longer is ended"),
+    SETTING(memory_limit, PB_OPTION_UINT, "bytes", "4G", 0, 1ull << 46, "of a cell; 0: none"),
+    SETTING(sample_gap, PB_OPTION_UINT, "steps", "256", 0, 1ull << 32,
+            "mean steps between two timed operations; 0: off"),
+    {.type = PB_OPTION_END},
+};
+
+void pb_list_append(char *out, size_t size, const char *name)
+{
+    size_t used = strlen(out);
+    snprintf(out + used, size - used, "%s%s", used == 0 ? "" : ", ", name);
+}
+
+static void list_names(const char *const *names, char *out, size_t size)
+{
+    out[0] = '\0';
+    for (size_t i = 0; names[i] != NULL; i++)
+        pb_list_append(out, size, names[i]);
+}
+
+static int choice(const char *const *names, const char *text, const char *what, char *out,
+                  size_t size, char *message, size_t message_size)
+{
+    char allowed[256];
+    for (size_t i = 0; names[i] != NULL; i++)
+        if (strcmp(names[i], text) == 0) {
+            snprintf(out, size, "%s", text);
+            return 0;
+        }
+    list_names(names, allowed, sizeof allowed);
+    snprintf(message, message_size, "unknown %s '%s'; allowed: %s", what, text, allowed);
+    return -EINVAL;
+}
+
+static int thread_count(const char *text, char *out, size_t size, char *message,
+                        size_t message_size)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || errno != 0 || n < 1 || n > PB_PLACEMENT_MAX) {
+        snprintf(message, message_size, "threads '%s' is out of range; allowed: 1 to %d", text,
+                 PB_PLACEMENT_MAX);
+        return -EINVAL;
+    }
+    snprintf(out, size, "%ld", n);
+    return 0;
+}
+
+/* A policy's name ends at a colon; what follows is judged with the topology. */
+static int pin_policy(const char *text, char *out, size_t size, char *message, size_t message_size)
+{
+    char allowed[256] = "";
+    size_t length = strcspn(text, ":");
+    for (const struct pb_policy *p = pb_policies; p->name != NULL; p++) {
+        pb_list_append(allowed, sizeof allowed, p->name);
+        if (strcspn(p->name, ":") == length && strncmp(p->name, text, length) == 0) {
+            if ((size_t)snprintf(out, size, "%s", text) < size)
+                return 0;
+        }
+    }
+    snprintf(message, message_size, "unknown pin policy '%s'; allowed: %s", text, allowed);
+    return -EINVAL;
+}
+
+static int variant_label(const char *text, char *out, size_t size, char *message,
+                         size_t message_size)
+{
+    struct pb_variant variant;
+    if (pb_variant_parse(text, &variant, message, message_size) != 0)
+        return -EINVAL;
+    snprintf(out, size, "%s", variant.label);
+    return 0;
+}
+
+int pb_axis_canonical(enum pb_axis axis, const char *text, char *out, size_t size, char *message,
+                      size_t message_size)
+{
+    switch (axis) {
+    case PB_AXIS_ALLOC:
+        return variant_label(text, out, size, message, message_size);
+    case PB_AXIS_THREADS:
+        return thread_count(text, out, size, message, message_size);
+    case PB_AXIS_PIN:
+        return pin_policy(text, out, size, message, message_size);
+    case PB_AXIS_DISPATCH:
+        return choice(pb_dispatch_names, text, "dispatch", out, size, message, message_size);
+    case PB_AXIS_MEMORY:
+        return choice(memory_policies, text, "memory policy", out, size, message, message_size);
+    case PB_AXES:
+        break;
+    }
+    return -EINVAL;
+}
+
+int pb_scale_parse(const char *text, double *scale, char *message, size_t message_size)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (*text == '\0' || *end != '\0' || !isfinite(value) || value <= 0 || value > 1e6) {
+        snprintf(message, message_size, "scale '%s' is out of range; allowed: above 0, to 1000000",
+                 text);
+        return -EINVAL;
+    }
+    *scale = value;
+    return 0;
+}
+
+struct pb_entry *pb_entries_add(struct pb_entries *entries)
+{
+    struct pb_entry *at = realloc(entries->at, (entries->n + 1) * sizeof *at);
+    if (at == NULL)
+        return NULL;
+    entries->at = at;
+    at[entries->n] = (struct pb_entry){.params = json_object(), .scale = 1};
+    return &at[entries->n++];
+}
+
+void pb_entry_clear(struct pb_entry *entry)
+{
+    for (int axis = 0; axis < PB_AXES; axis++)
+        json_decref(entry->axes[axis]);
+    json_decref(entry->params);
+    *entry = (struct pb_entry){.scale = 1};
+}
+
+int pb_values_add(json_t *array, const char *text)
+{
+    size_t i;
+    json_t *value;
+    json_array_foreach(array, i, value)
+    {
+        if (strcmp(json_string_value(value), text) == 0)
+            return 0;
+    }
+    return json_array_append_new(array, json_string(text)) == 0 ? 0 : -ENOMEM;
+}
+
+static void entries_free(struct pb_entries *entries)
+{
+    for (size_t i = 0; i < entries->n; i++)
+        pb_entry_clear(&entries->at[i]);
+    free(entries->at);
+}
+
+void pb_matrix_free(struct pb_matrix *matrix)
+{
+    if (matrix == NULL)
+        return;
+    entries_free(&matrix->workloads);
+    entries_free(&matrix->includes);
+    entries_free(&matrix->excludes);
+    for (int axis = 0; axis < PB_AXES; axis++)
+        json_decref(matrix->axes[axis]);
+    free(matrix->path);
+    free(matrix->text);
+    free(matrix);
+}
+
+/* --- where a matrix is found ------------------------------------------------------------------ */
+
+/* The folder at `index`, or false past the last. */
+static bool search_folder(size_t index, char *out, size_t size)
+{
+    const char *path = getenv("PB_MATRIX_PATH");
+    for (; path != NULL && *path != '\0'; path += path[0] == ':') {
+        size_t length = strcspn(path, ":");
+        if (index-- == 0) {
+            snprintf(out, size, "%.*s", (int)length, path);
+            return true;
+        }
+        path += length;
+    }
+#ifdef PB_SOURCE_DIR
+    if (index-- == 0) {
+        snprintf(out, size, "%s/bench/matrices", PB_SOURCE_DIR);
+        return true;
+    }
+#endif
+    snprintf(out, size, "bench/matrices");
+    return index == 0;
+}
+
+static int is_toml(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+    return length > 5 && strcmp(entry->d_name + length - 5, ".toml") == 0;
+}
+
+void pb_matrix_each(void (*each)(void *context, const char *name, const char *path), void *context)
+{
+    char folder[1024], path[2048], name[256];
+    json_t *seen = json_object();
+    for (size_t f = 0; search_folder(f, folder, sizeof folder); f++) {
+        struct dirent **list;
+        int n = scandir(folder, &list, is_toml, alphasort);
+        for (int i = 0; i < n; i++) {
+            snprintf(name, sizeof name, "%.*s", (int)(strlen(list[i]->d_name) - 5),
+                     list[i]->d_name);
+            snprintf(path, sizeof path, "%s/%s", folder, list[i]->d_name);
+            if (json_object_get(seen, name) == NULL)
+                each(context, name, path);
+            json_object_set_new(seen, name, json_true());
+            free(list[i]);
+        }
+        if (n >= 0)
+            free(list);
+    }
+    json_decref(seen);
+}
+
+struct names {
+    char text[256];
+};
+
+static void collect_name(void *context, const char *name, const char *path)
+{
+    struct names *names = context;
+    (void)path;
+    pb_list_append(names->text, sizeof names->text, name);
+}
+
+int pb_matrix_find(const char *name, char *path, size_t size, char *message, size_t message_size)
+{
+    char folder[1024];
+    size_t length = strlen(name);
+    struct names names = {""};
+    if (strchr(name, '/') != NULL || (length > 5 && strcmp(name + length - 5, ".toml") == 0)) {
+        snprintf(path, size, "%s", name);
+        if (access(path, R_OK) == 0)
+            return 0;
+        snprintf(message, message_size, "%s: %s", path, strerror(errno));
+        return -ENOENT;
+    }
+    for (size_t f = 0; search_folder(f, folder, sizeof folder); f++) {
+        snprintf(path, size, "%s/%s.toml", folder, name);
+        if (access(path, R_OK) == 0)
+            return 0;
+    }
+    pb_matrix_each(collect_name, &names);
+    snprintf(message, message_size, "there is no matrix '%s'; there are: %s (or give a path)", name,
+             names.text[0] != '\0' ? names.text : "none, see PB_MATRIX_PATH");
+    return -ENOENT;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/* From a matrix to cells and their order: plan.h. An entry's params multiply first, then its axes
+ * with the variants innermost, so that the cells of one comparison are neighbours. */
+#include "runner/plan.h"
+
+#include "engine/rng.h"
+#include "runner/json_line.h"
+#include "runner/params.h"
+
+#include <errno.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Streams of the seed; the op streams are drawn from the seed itself by the workloads. */
+enum { STREAM_ORDER = 0x706c616e };
+
+struct builder {
+    const struct pb_matrix *matrix;
+    const struct pb_topology *topology;
+    regex_t filter;
+    bool filtered;
+    struct pb_plan *plan;
+    size_t room, seen; /* seen: cells before the filter */
+    char *message;
+    size_t message_size;
+
+    /* the entry and params that are being spanned */
+    const struct pb_entry *entry;
+    char params[PB_CELL_PARAMS_MAX];
+    _Alignas(16) unsigned char options[PB_PARAMS_OPTIONS_MAX];
+    unsigned own_threads; /* what the data ask for, 0: the axis decides */
+};
+
+static const json_t *axis_values(const struct builder *b, enum pb_axis axis)
+{
+    return b->entry->axes[axis] != NULL ? b->entry->axes[axis] : b->matrix->axes[axis];
+}
+
+int pb_plan_identify(struct pb_plan_cell *cell, const struct pb_workload *workload)
+{
+    const struct pb_cell_spec *spec = &cell->spec;
+    json_t *all =
+        json_pack("{s:s, s:o, s:s, s:b, s:i, s:s, s:s, s:s}", "workload", spec->workload, "params",
+                  pb_params_identity(workload, spec->params), "alloc", spec->variant, "alias",
+                  (int)spec->alias, "threads", (int)spec->threads, "pin", spec->pin, "memory",
+                  spec->memory, "dispatch", pb_dispatch_names[spec->dispatch]);
+    int error = all != NULL ? pb_hash_json(all, cell->id) : -ENOMEM;
+    json_decref(all);
+    return error;
+}
+
+/* Whether a value of the cell is among those of an exclude. */
+static bool listed(const json_t *values, const char *text)
+{
+    size_t i;
+    json_t *value;
+    json_array_foreach((json_t *)values, i, value)
+    {
+        if (strcmp(json_string_value(value), text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool params_match(const struct pb_entry *exclude, const struct pb_workload *workload,
+                         const char *params)
+{
+    char has[PB_OPTION_TEXT_MAX], wants[PB_OPTION_TEXT_MAX], message[PB_MESSAGE_MAX];
+    const char *key;
+    json_t *values, *value;
+    size_t i;
+    json_object_foreach(exclude->params, key, values)
+    {
+        bool match = false;
+        if (pb_params_value(workload, params, key, has, sizeof has) != 0)
+            return false;
+        json_array_foreach(values, i, value)
+        {
+            match |= pb_params_canonical(workload, key, json_string_value(value), wants,
+                                         sizeof wants, message, sizeof message) == 0 &&
+                     strcmp(has, wants) == 0;
+        }
+        if (!match)
+            return false;
+    }
+    return true;
+}
+
+static bool excluded(const struct builder *b, const struct pb_cell_spec *spec)
+{
+    char threads[16];
+    snprintf(threads, sizeof threads, "%u", spec->threads);
+    const char *const values[PB_AXES] = {spec->variant, threads, spec->pin,
+                                         pb_dispatch_names[spec->dispatch], spec->memory};
+    for (size_t i = 0; i < b->matrix->excludes.n; i++) {
+        const struct pb_entry *x = &b->matrix->excludes.at[i];
+        bool match = x->workload == NULL || x->workload == b->entry->workload;
+        for (int axis = 0; match && axis < PB_AXES; axis++)
+            match = x->axes[axis] == NULL || listed(x->axes[axis], values[axis]);
+        if (match && params_match(x, b->entry->workload, spec->params))
+            return true;
+    }
+    return false;
+}
+
+static struct pb_plan_cell *new_cell(struct builder *b)
+{
+    struct pb_plan *plan = b->plan;
+    if (plan->cells_n == b->room) {
+        size_t room = b->room != 0 ? 2 * b->room : 64;
+        struct pb_plan_cell *cells = realloc(plan->cells, room * sizeof *cells);
+        if (cells == NULL)
+            return NULL;
+        plan->cells = cells;
+        b->room = room;
+    }
+    return &plan->cells[plan->cells_n];
+}
+
+static bool known(const struct pb_plan *plan, const char *id)
+{
+    for (size_t i = 0; i < plan->cells_n; i++)
+        if (strcmp(plan->cells[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* Seconds of a repetition: a step is taken to cost 20 ns in each of three timed phases, and each
+ * cell a twentieth of a second around them. */
+static double nominal_seconds(const struct builder *b)
+{
+    static const double step = 60e-9, around = 0.05, unknown_steps = 2e6;
+    const struct pb_option *row = pb_option_find(b->entry->workload->options, "ops");
+    double steps = unknown_steps;
+    uint64_t ops;
+    if (row != NULL && row->type == PB_OPTION_UINT) {
+        memcpy(&ops, b->options + row->offset, sizeof ops);
+        steps = ops != 0 ? (double)ops : unknown_steps;
+    }
+    return around + steps * step * b->matrix->scale * b->entry->scale;
+}
+
+/* Completes a cell whose spec is set, and keeps it unless it is filtered or there already. */
+static int add_cell(struct builder *b, const struct pb_cell_spec *spec)
+{
+    char where[PB_MESSAGE_MAX], message[PB_MESSAGE_MAX] = "";
+    struct pb_plan_cell *cell = new_cell(b);
+    if (cell == NULL)
+        return -ENOMEM;
+    *cell = (struct pb_plan_cell){.spec = *spec, .mark = PB_OK, .estimate = nominal_seconds(b)};
+    int error = pb_cell_name(&cell->spec, cell->name, sizeof cell->name);
+    if (error < 0) {
+        snprintf(b->message, b->message_size, "the name of a cell of %s is too long",
+                 spec->workload);
+        return -EINVAL;
+    }
+    if (pb_plan_identify(cell, b->entry->workload) != 0)
+        return -ENOMEM;
+    b->seen++;
+    if (known(b->plan, cell->id) ||
+        (b->filtered && regexec(&b->filter, cell->name, 0, NULL, 0) != 0))
+        return 0;
+    error =
+        pb_plan_judge(cell, b->entry->workload, b->options, b->topology, message, sizeof message);
+    if (error != 0) {
+        enum pb_axis axis = error == -E2BIG ? PB_AXIS_THREADS : PB_AXIS_PIN;
+        pb_matrix_where(b->matrix, b->entry, axis, where, sizeof where);
+        snprintf(b->message, b->message_size, "%s: %s", where, message);
+        return -EINVAL;
+    }
+    b->plan->cells_n++;
+    return 0;
+}
+
+/* One point of the axes: a cell, and its twin where it is the reference. */
+static int span_point(struct builder *b, const size_t *at)
+{
+    const char *value[PB_AXES];
+    const struct pb_settings *settings = &b->matrix->settings;
+    struct pb_cell_spec spec = {.oversubscribe = b->matrix->oversubscribe || b->own_threads != 0,
+                                .seed = settings->seed,
+                                .scale = b->matrix->scale * b->entry->scale,
+                                .sample_gap = settings->sample_gap,
+                                .audit = settings->audit != 0};
+    for (int axis = 0; axis < PB_AXES; axis++)
+        value[axis] =
+            json_string_value(json_array_get(axis_values(b, (enum pb_axis)axis), at[axis]));
+    snprintf(spec.variant, sizeof spec.variant, "%s", value[PB_AXIS_ALLOC]);
+    snprintf(spec.workload, sizeof spec.workload, "%s", b->entry->workload->name);
+    snprintf(spec.params, sizeof spec.params, "%s", b->params);
+    snprintf(spec.pin, sizeof spec.pin, "%s", value[PB_AXIS_PIN]);
+    snprintf(spec.memory, sizeof spec.memory, "%s", value[PB_AXIS_MEMORY]);
+    spec.threads = b->own_threads != 0 ? b->own_threads : (unsigned)atoi(value[PB_AXIS_THREADS]);
+    for (int i = 0; i < PB_DISPATCHES; i++)
+        if (strcmp(pb_dispatch_names[i], value[PB_AXIS_DISPATCH]) == 0)
+            spec.dispatch = (enum pb_dispatch)i;
+    if (excluded(b, &spec))
+        return 0;
+    int error = add_cell(b, &spec);
+    if (error == 0 && settings->aa && strcmp(spec.variant, settings->reference) == 0) {
+        spec.alias = true;
+        error = add_cell(b, &spec);
+    }
+    return error;
+}
+
+/* Every point of the axes, the variants turning fastest. */
+static int span_axes(struct builder *b)
+{
+    static const enum pb_axis order[PB_AXES] = {PB_AXIS_ALLOC, PB_AXIS_THREADS, PB_AXIS_DISPATCH,
+                                                PB_AXIS_PIN, PB_AXIS_MEMORY};
+    size_t at[PB_AXES] = {0};
+    for (;;) {
+        int turned = 0, error = span_point(b, at);
+        if (error != 0)
+            return error;
+        for (; turned < PB_AXES; turned++) {
+            enum pb_axis axis = order[turned];
+            size_t n = json_array_size(axis_values(b, axis));
+            if (axis == PB_AXIS_THREADS && b->own_threads != 0)
+                n = 1;
+            if (++at[axis] < n)
+                break;
+            at[axis] = 0;
+        }
+        if (turned == PB_AXES)
+            return 0;
+    }
+}
+
+/* With all params chosen: what the data ask for, then the axes. */
+static int span_params_done(struct builder *b)
+{
+    char message[PB_MESSAGE_MAX] = "";
+    const struct pb_workload *workload = b->entry->workload;
+    int error = pb_params_parse(workload, b->params, b->options, message, sizeof message);
+    b->own_threads = 0;
+    if (error == 0 && (workload->flags & PB_WORKLOAD_OWN_THREADS) != 0)
+        error = workload->workers(b->options, &b->own_threads, message, sizeof message);
+    if (error != 0) {
+        snprintf(b->message, b->message_size, "%s: %s", workload->name, message);
+        return error == -ENOMEM ? error : -EINVAL;
+    }
+    return span_axes(b);
+}
+
+/* Chooses a value for each option given, from the row `row` of the workload's table on. */
+static int span_params(struct builder *b, const struct pb_option *row)
+{
+    size_t used = strlen(b->params), i;
+    json_t *values, *value;
+    while (row->type != PB_OPTION_END && json_object_get(b->entry->params, row->name) == NULL)
+        row++;
+    if (row->type == PB_OPTION_END)
+        return span_params_done(b);
+    values = json_object_get(b->entry->params, row->name);
+    json_array_foreach(values, i, value)
+    {
+        size_t room = sizeof b->params - used;
+        int length = snprintf(b->params + used, room, "%s%s=%s", used != 0 ? "," : "", row->name,
+                              json_string_value(value));
+        if (length < 0 || (size_t)length >= room) {
+            snprintf(b->message, b->message_size, "the options of %s are too long",
+                     b->entry->workload->name);
+            return -EINVAL;
+        }
+        int error = span_params(b, row + 1);
+        if (error != 0)
+            return error;
+    }
+    b->params[used] = '\0';
+    return 0;
+}
+
+static int span_entries(struct builder *b, const struct pb_entries *entries)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < entries->n; i++) {
+        b->entry = &entries->at[i];
+        b->params[0] = '\0';
+        error = span_params(b, b->entry->workload->options);
+    }
+    return error;
+}
+
+/* Every block: a permutation by Fisher and Yates. */
+static int make_order(struct pb_plan *plan, uint64_t seed)
+{
+    struct pb_rng rng;
+    plan->order = calloc(plan->blocks * plan->cells_n, sizeof *plan->order);
+    if (plan->order == NULL)
+        return -ENOMEM;
+    pb_rng_seed(&rng, seed, STREAM_ORDER);
+    for (unsigned block = 0; block < plan->blocks; block++) {
+        struct pb_plan_slot *first = plan->order + plan->order_n;
+        size_t n = 0;
+        for (size_t i = 0; i < plan->cells_n; i++)
+            if (block == 0 || plan->cells[i].mark == PB_OK)
+                first[n++] = (struct pb_plan_slot){block, i};
+        for (size_t i = n; i > 1; i--) {
+            size_t j = (size_t)pb_rng_below(&rng, i);
+            struct pb_plan_slot slot = first[i - 1];
+            first[i - 1] = first[j];
+            first[j] = slot;
+        }
+        plan->order_n += n;
+    }
+    return 0;
+}
+
+int pb_plan_make(const struct pb_matrix *matrix, const struct pb_topology *topology,
+                 const char *filter, struct pb_plan **out, char *message, size_t message_size)
+{
+    char what[256];
+    struct builder b = {.matrix = matrix,
+                        .topology = topology,
+                        .plan = calloc(1, sizeof *b.plan),
+                        .message = message,
+                        .message_size = message_size};
+    int error = b.plan != NULL ? 0 : -ENOMEM;
+    snprintf(message, message_size, "out of memory");
+    if (filter != NULL && error == 0) {
+        int code = regcomp(&b.filter, filter, REG_EXTENDED | REG_NOSUB);
+        if (code != 0) {
+            regerror(code, &b.filter, what, sizeof what);
+            snprintf(message, message_size, "--filter: '%s': %s", filter, what);
+            error = -EINVAL;
+        }
+        b.filtered = code == 0;
+    }
+    if (error == 0)
+        error = span_entries(&b, &matrix->workloads);
+    if (error == 0)
+        error = span_entries(&b, &matrix->includes);
+    if (b.filtered)
+        regfree(&b.filter);
+    if (error == 0 && b.plan->cells_n == 0) {
+        snprintf(message, message_size, "nothing matched: none of %zu cells%s%s", b.seen,
+                 filter != NULL ? " has a name that matches " : "", filter != NULL ? filter : "");
+        error = -ENOENT;
+    }
+    if (error == 0) {
+        b.plan->blocks = (unsigned)matrix->settings.blocks;
+        error = make_order(b.plan, matrix->settings.seed);
+    }
+    if (error == 0)
+        *out = b.plan;
+    else
+        pb_plan_free(b.plan);
+    return error;
+}
+
+void pb_plan_free(struct pb_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    free(plan->cells);
+    free(plan->order);
+    free(plan);
+}

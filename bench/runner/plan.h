@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* A plan: the cells that a matrix spans, and the order in which they run. Each block holds every
+ * cell once, in a permutation of its own that the seed decides (methodology R19); the same matrix,
+ * seed and machine give the same plan. A cell that cannot run here stays in the plan with its
+ * reason and is recorded once. Threads: one. May touch: nothing but what workloads read to know
+ * their thread count. */
+#ifndef PB_PLAN_H
+#define PB_PLAN_H
+
+#include "runner/cell.h"
+#include "runner/matrix.h"
+
+#include <stdio.h>
+
+struct pb_plan_cell {
+    struct pb_cell_spec spec;
+    char name[PB_CELL_NAME_MAX];
+    char id[17]; /* of workload, all its options, variant, threads, pin, memory and dispatch */
+    enum pb_status mark; /* PB_OK: it runs; PB_SKIPPED, PB_UNAVAILABLE: it does not */
+    char reason[256];
+    double estimate; /* seconds a repetition, nominal */
+};
+
+struct pb_plan_slot {
+    unsigned block;
+    size_t cell;
+};
+
+struct pb_plan {
+    size_t cells_n;
+    struct pb_plan_cell *cells;
+    unsigned blocks;
+    size_t order_n; /* marked cells are in block 0 only */
+    struct pb_plan_slot *order;
+};
+
+/* Makes the plan. `filter`: a POSIX extended regular expression on names, or NULL. Returns 0;
+ * -EINVAL (more threads than units without oversubscribe, a malformed filter, a trace that cannot
+ * be read), -ENOENT (nothing matched) or -ENOMEM, each with one line. */
+int pb_plan_make(const struct pb_matrix *matrix, const struct pb_topology *topology,
+                 const char *filter, struct pb_plan **plan, char *message, size_t message_size);
+void pb_plan_free(struct pb_plan *plan);
+
+/* Cells and their order, what is skipped and why, estimated time and disk, for people. */
+void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, FILE *out);
+
+/* Nominal seconds of the whole. */
+double pb_plan_seconds(const struct pb_plan *plan);
+
+/* Fills id, from the rest of the cell. Returns 0 or -ENOMEM. */
+int pb_plan_identify(struct pb_plan_cell *cell, const struct pb_workload *workload);
+
+/* Marks a cell that cannot run on this machine, with the reason. Returns 0; -EINVAL or -E2BIG as
+ * pb_placement_plan, with the reason in `message`. */
+int pb_plan_judge(struct pb_plan_cell *cell, const struct pb_workload *workload,
+                  const void *options, const struct pb_topology *topology, char *message,
+                  size_t message_size);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* What of a plan cannot run on this machine, and the plan in print. What only an open heap can tell
+ * (a path without a loop) is left to the child, which says so in its record. */
+#include "runner/plan.h"
+
+#include "runner/preload.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+enum { RECORD_BYTES = 5000 }; /* of a repetition on disk: two histograms and the metrics */
+
+static void mark(struct pb_plan_cell *cell, enum pb_status status, const char *reason)
+{
+    cell->mark = status;
+    snprintf(cell->reason, sizeof cell->reason, "%s", reason);
+}
+
+/* What the strategy cannot do for this workload or dispatch, or NULL. */
+static const char *impossible(const struct pb_plan_cell *cell, const struct pb_workload *workload,
+                              unsigned capabilities)
+{
+    unsigned flags = workload->flags;
+    if ((capabilities & PB_CAP_ONE_BLOCK) != 0 && (flags & PB_WORKLOAD_MANY_BLOCKS) != 0)
+        return "a floor has one block a thread; this workload holds more";
+    if ((capabilities & PB_CAP_REMOTE_FREE) == 0 && (flags & PB_WORKLOAD_REMOTE_FREE) != 0 &&
+        cell->spec.threads > 1)
+        return "the strategy cannot free what another thread allocated";
+    if ((capabilities & PB_CAP_FIXED_SIZE) == 0 && cell->spec.dispatch == PB_DISPATCH_INLINE)
+        return "dispatch=inline: only fixed-size strategies are header functions";
+    return NULL;
+}
+
+int pb_plan_judge(struct pb_plan_cell *cell, const struct pb_workload *workload,
+                  const void *options, const struct pb_topology *topology, char *message,
+                  size_t message_size)
+{
+    struct pb_placement placement;
+    struct pb_variant variant;
+    char reason[256] = "";
+    const struct pb_cell_spec *spec = &cell->spec;
+    if (pb_variant_parse(spec->variant, &variant, message, message_size) != 0)
+        return -EINVAL;
+    int error = pb_placement_plan(topology, spec->pin, spec->threads, spec->oversubscribe,
+                                  &placement, reason, sizeof reason);
+    if (error == -E2BIG) {
+        snprintf(
+            message, message_size,
+            "%u threads, but %u processing units may be used; give oversubscribe or fewer threads",
+            spec->threads, pb_topology_units(topology));
+        return error;
+    }
+    if (error != 0 && error != -ENOTSUP) {
+        snprintf(message, message_size, "%s", reason[0] != '\0' ? reason : strerror(-error));
+        return -EINVAL;
+    }
+    const char *why = impossible(cell, workload, variant.ops->capabilities);
+    if (error == -ENOTSUP)
+        mark(cell, PB_SKIPPED, reason);
+    else if (workload->unsuitable != NULL &&
+             workload->unsuitable(options, spec->threads, reason, sizeof reason))
+        mark(cell, PB_SKIPPED, reason);
+    else if (why != NULL)
+        mark(cell, PB_SKIPPED, why);
+    else if (pb_preload_unavailable(&variant, spec->threads, reason, sizeof reason))
+        mark(cell, PB_UNAVAILABLE, reason);
+    return 0;
+}
+
+double pb_plan_seconds(const struct pb_plan *plan)
+{
+    double seconds = 0;
+    for (size_t i = 0; i < plan->order_n; i++) {
+        const struct pb_plan_cell *cell = &plan->cells[plan->order[i].cell];
+        seconds += cell->mark == PB_OK ? cell->estimate : 0;
+    }
+    return seconds;
+}
+
+static bool has_reference(const struct pb_plan *plan, const char *reference)
+{
+    for (size_t i = 0; i < plan->cells_n; i++)
+        if (strcmp(plan->cells[i].spec.variant, reference) == 0 && plan->cells[i].mark == PB_OK)
+            return true;
+    return false;
+}
+
+void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, FILE *out)
+{
+    size_t marked = 0;
+    for (size_t i = 0; i < plan->cells_n; i++) {
+        const struct pb_plan_cell *cell = &plan->cells[i];
+        marked += cell->mark != PB_OK;
+        if (cell->mark == PB_OK)
+            fprintf(out, "%s  %s\n", cell->id, cell->name);
+        else
+            fprintf(out, "%s  %s  %s: %s\n", cell->id, cell->name, pb_status_names[cell->mark],
+                    cell->reason);
+    }
+    double minutes = ceil(pb_plan_seconds(plan) / 60);
+    double mib = (double)plan->order_n * RECORD_BYTES / 1048576;
+    fprintf(out,
+            "\n%s: %zu cells, %zu of them cannot run here; %u blocks, %zu repetitions in an order "
+            "drawn "
+            "from seed %llu\n",
+            matrix->settings.name[0] != '\0' ? matrix->settings.name : matrix->path, plan->cells_n,
+            marked, plan->blocks, plan->order_n - marked,
+            (unsigned long long)matrix->settings.seed);
+    fprintf(out, "about %.0f %s and %.1f MiB of records (nominal: 20 ns a step)\n", minutes,
+            minutes == 1 ? "minute" : "minutes", mib);
+    if (!has_reference(plan, matrix->settings.reference))
+        fprintf(out, "the reference %s is not among the variants: there will be no ratios\n",
+                matrix->settings.reference);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The lines of a run, as results/README.md has them. All return new references. Threads: one. */
+#ifndef PB_RECORD_H
+#define PB_RECORD_H
+
+#include "runner/matrix.h"
+#include "runner/plan.h"
+#include "runner/spawn.h"
+
+/* The first line. `options`: what the command line changed. */
+json_t *pb_record_run(const char *run, const struct pb_matrix *matrix, const json_t *options,
+                      const struct pb_topology *topology);
+
+/* A repetition. `outcome` is what became of the child; NULL for a cell that the plan marks. */
+json_t *pb_record_rep(const char *run, const struct pb_plan_cell *cell, unsigned block,
+                      unsigned order, const struct pb_outcome *outcome);
+
+/* The last line. `counts`: repetitions on disk by status. */
+json_t *pb_record_end(const char *run, bool done, const size_t counts[PB_STATUSES]);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The run: one child after another in the plan's order, each recorded before the next one starts. A
+ * cell that goes wrong is a record; what ends a run early leaves it resumable. Exit codes are those
+ * of the program: 0 good, 2 usage, 3 some cells failed, 4 another machine, 5 nothing matched, 130
+ * interrupted. Threads: one. May touch: the folder of its run, standard error. */
+#ifndef PB_RUNNER_H
+#define PB_RUNNER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum pb_exit {
+    PB_EXIT_GOOD = 0,
+    PB_EXIT_USAGE = 2,
+    PB_EXIT_FAILED = 3,
+    PB_EXIT_MACHINE = 4,
+    PB_EXIT_NOTHING = 5,
+    PB_EXIT_INTERRUPTED = 130
+};
+
+/* What the command line asks for. */
+struct pb_request {
+    const char *matrix; /* a name or a path */
+    json_t *options; /* key of pb_matrix_override, or "filter" -> text; "set" -> array of texts */
+    const char *out; /* the run's folder, NULL: a new one under results */
+    const char *program; /* started for each repetition with the argument "child" */
+    bool quiet;
+};
+
+/* Each returns an exit code; what went wrong is one line on standard error. `folder` (of `size`)
+ * gets the run's folder, "" if there is none. */
+int pb_runner_run(const struct pb_request *request, char *folder, size_t size);
+int pb_runner_resume(const char *run, const char *program, bool quiet, char *folder, size_t size);
+
+/* The dry run: prints the plan. */
+int pb_runner_plan(const struct pb_request *request, FILE *out);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Folders of runs: store.h. */
+#include "runner/store.h"
+
+#include "runner/json_line.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool has_records(const char *folder)
+{
+    char path[PATH_MAX];
+    return (size_t)snprintf(path, sizeof path, "%s/records.jsonl", folder) < sizeof path &&
+           access(path, F_OK) == 0;
+}
+
+void pb_store_root(char *out, size_t size)
+{
+    const char *given = getenv("PB_RESULTS_PATH");
+#ifdef PB_SOURCE_DIR
+    if ((given == NULL || given[0] == '\0') && is_folder(PB_SOURCE_DIR "/results"))
+        given = PB_SOURCE_DIR "/results";
+#endif
+    snprintf(out, size, "%s", given != NULL && given[0] != '\0' ? given : "results");
+}
+
+/* Runs are named by their time, so the last name is the newest. */
+static bool newest(const char *root, char *out, size_t size)
+{
+    struct dirent **list;
+    bool found = false;
+    char path[PATH_MAX];
+    int n = scandir(root, &list, NULL, alphasort);
+    for (int i = n; i-- > 0;) {
+        int length = snprintf(path, sizeof path, "%s/%s", root, list[i]->d_name);
+        if (!found && length < (int)sizeof path && list[i]->d_name[0] != '.' && has_records(path)) {
+            snprintf(out, size, "%s", path);
+            found = true;
+        }
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
+    return found;
+}
+
+int pb_store_find(const char *name, char *out, size_t size, char *message, size_t message_size)
+{
+    char root[PATH_MAX];
+    pb_store_root(root, sizeof root);
+    if (name == NULL || name[0] == '\0') {
+        if (newest(root, out, size))
+            return 0;
+        snprintf(message, message_size, "there is no run in %s yet", root);
+        return -ENOENT;
+    }
+    snprintf(out, size, "%s", name);
+    for (size_t end = strlen(out); end > 1 && out[end - 1] == '/'; end--)
+        out[end - 1] = '\0';
+    if (has_records(out))
+        return 0;
+    snprintf(out, size, "%s/%s", root, name);
+    if (has_records(out))
+        return 0;
+    snprintf(message, message_size, "there is no run '%s': no records.jsonl in it, nor in %s", name,
+             out);
+    return -ENOENT;
+}
+
+void pb_utc_now(char *out, size_t size)
+{
+    time_t seconds = time(NULL);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+static void new_name(char *out, size_t size)
+{
+    unsigned random = 0;
+    time_t seconds = time(NULL);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    size_t used = strftime(out, size, "%Y%m%d-%H%M%S-", &utc);
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+        random = (unsigned)getpid();
+    snprintf(out + used, size - used, "%06x", random & 0xffffffu);
+}
+
+/* mkdir -p. Returns 0 or -errno. */
+static int make_folders(const char *path)
+{
+    char part[PATH_MAX];
+    for (size_t i = 1;; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        snprintf(part, sizeof part, "%.*s", (int)i, path);
+        if (mkdir(part, 0777) != 0 && !(errno == EEXIST && is_folder(part)))
+            return -errno;
+        if (path[i] == '\0')
+            return 0;
+    }
+}
+
+static int write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), error = 0;
+    if (fd < 0)
+        return -errno;
+    size_t length = strlen(text);
+    ssize_t n = write(fd, text, length);
+    if (n < 0 || (size_t)n < length || fsync(fd) != 0)
+        error = n >= 0 && (size_t)n < length ? -ENOSPC : -errno;
+    close(fd);
+    return error;
+}
+
+/* Opens and locks records.jsonl. Returns 0 or -errno. */
+static int open_records(struct pb_store *store, int flags)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/records.jsonl", store->folder);
+    store->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | flags, 0666);
+    if (store->fd < 0)
+        return -errno;
+    return flock(store->fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
+}
+
+static void sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+static int name_run(const char *folder, struct pb_store *store)
+{
+    char root[PATH_MAX / 2], path[PATH_MAX];
+    *store = (struct pb_store){.fd = -1};
+    new_name(store->run, sizeof store->run);
+    pb_store_root(root, sizeof root);
+    snprintf(path, sizeof path, "%s/%s", root, store->run);
+    store->folder = strdup(folder != NULL ? folder : path);
+    return store->folder != NULL ? 0 : -ENOMEM;
+}
+
+int pb_store_create(const char *folder, const char *matrix_text, struct pb_store *store,
+                    char *message, size_t message_size)
+{
+    char path[PATH_MAX];
+    if (folder != NULL && folder[0] == '\0') {
+        snprintf(message, message_size, "--out: the folder's name is empty");
+        return -EINVAL;
+    }
+    int error = name_run(folder, store);
+    if (error == 0)
+        error = make_folders(store->folder);
+    if (error == 0)
+        error = open_records(store, O_CREAT | O_EXCL);
+    if (error == 0) {
+        snprintf(path, sizeof path, "%s/matrix.toml", store->folder);
+        error = write_text(path, matrix_text);
+        sync_folder(store->folder);
+    }
+    if (error == 0)
+        return 0;
+    if (error == -EEXIST)
+        snprintf(message, message_size,
+                 "%s: holds a run already; go on with it by 'poolbench resume %s'", store->folder,
+                 store->folder);
+    else
+        snprintf(message, message_size,
+                 "%s: the results cannot be written here: %s; give another --out",
+                 store->folder != NULL ? store->folder : "?", strerror(-error));
+    pb_store_close(store);
+    return error;
+}
+
+static int ignore_line(void *context, json_t *object, size_t number)
+{
+    const char *run = json_string_value(json_object_get(object, "run"));
+    if (number == 1 && run != NULL)
+        snprintf(context, PB_RUN_NAME_MAX, "%s", run);
+    return 0;
+}
+
+int pb_store_reopen(const char *folder, struct pb_store *store, char *message, size_t message_size)
+{
+    char path[PATH_MAX];
+    struct pb_lines lines;
+    *store = (struct pb_store){.fd = -1, .folder = strdup(folder)};
+    int error = store->folder != NULL ? open_records(store, 0) : -ENOMEM;
+    snprintf(path, sizeof path, "%s/records.jsonl", folder);
+    if (error == -EWOULDBLOCK)
+        snprintf(message, message_size, "%s: another poolbench is writing this run", folder);
+    else if (error != 0)
+        snprintf(message, message_size, "%s: %s", path, strerror(-error));
+    if (error == 0)
+        error = pb_lines_read(path, ignore_line, store->run, &lines, message, message_size);
+    if (error == 0 && lines.torn && ftruncate(store->fd, lines.good_bytes) != 0) {
+        error = -errno;
+        snprintf(message, message_size, "%s: %s", path, strerror(-error));
+    }
+    store->torn = error == 0 && lines.torn;
+    if (error != 0)
+        pb_store_close(store);
+    return error;
+}
+
+void pb_store_close(struct pb_store *store)
+{
+    if (store->fd >= 0)
+        close(store->fd);
+    free(store->folder);
+    *store = (struct pb_store){.fd = -1};
+}
+
+int pb_store_append(struct pb_store *store, const json_t *line, char *message, size_t message_size)
+{
+    int error = pb_line_append(store->fd, line);
+    if (error != 0)
+        snprintf(message, message_size, "%s/records.jsonl: %s", store->folder, strerror(-error));
+    return error;
+}

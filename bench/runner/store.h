@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Where runs lie: the folder of a run, its lock and its lines. One writer a run: the lock is on
+ * records.jsonl and ends with the process. Threads: one. May touch: the folder of its run. */
+#ifndef PB_STORE_H
+#define PB_STORE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { PB_RUN_NAME_MAX = 32 };
+
+struct pb_store {
+    char *folder;
+    int fd;    /* records.jsonl, locked */
+    bool torn; /* reopened: the last line was cut off, and is gone */
+    char run[PB_RUN_NAME_MAX];
+};
+
+/* The folder that runs lie in: PB_RESULTS_PATH, the source tree's results/, or ./results. */
+void pb_store_root(char *out, size_t size);
+
+/* The folder of a run: a path that is one, or a name under the root; NULL or "" finds the newest
+ * there. Returns 0, or -ENOENT with one line. */
+int pb_store_find(const char *name, char *out, size_t size, char *message, size_t message_size);
+
+/* Makes a new run in `folder` (NULL: a new name under the root) with its matrix.toml. Returns 0;
+ * -EEXIST, -EACCES, ... with one line that names the path. */
+int pb_store_create(const char *folder, const char *matrix_text, struct pb_store *store,
+                    char *message, size_t message_size);
+
+/* Opens a run again to append; what was cut off at its end is dropped. Returns 0; -EWOULDBLOCK when
+ * another writer has it; -errno; each with one line. */
+int pb_store_reopen(const char *folder, struct pb_store *store, char *message, size_t message_size);
+void pb_store_close(struct pb_store *store);
+
+/* Appends a line. Returns 0, or -errno with one line that names the path. */
+int pb_store_append(struct pb_store *store, const json_t *line, char *message, size_t message_size);
+
+/* "2026-11-21T09:00:00Z" into `out` (at least 24 bytes). */
+void pb_utc_now(char *out, size_t size);
+
+#endif

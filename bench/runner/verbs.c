@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs of poolbench and their options, as tables, and what each of them calls. Data go to
+ * standard output, everything else to standard error. */
+#include "runner/verbs.h"
+
+#include "runner/args.h"
+#include "runner/child.h"
+#include "runner/describe.h"
+#include "runner/doctor.h"
+#include "runner/figures.h"
+#include "runner/machine.h"
+#include "runner/report.h"
+#include "runner/runner.h"
+#include "trace/trace.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Started anew for each repetition; also under a name of its own (poolbench-doubles). */
+#define SELF "/proc/self/exe"
+
+enum { MESSAGE_MAX = 512 };
+
+/* Flags that are options of the matrix, and their keys there. */
+static const struct {
+    const char *flag, *key;
+} matrix_flags[] = {
+    {"alloc", "alloc"},
+    {"threads", "threads"},
+    {"pin", "pin"},
+    {"dispatch", "dispatch"},
+    {"memory", "memory"},
+    {"oversubscribe", "oversubscribe"},
+    {"workload", "workload"},
+    {"trace", "trace"},
+    {"set", "set"},
+    {"filter", "filter"},
+    {"blocks", "blocks"},
+    {"seed", "seed"},
+    {"scale", "scale"},
+    {"sample", "sample_gap"},
+    {"timeout", "timeout"},
+    {"reference", "reference"},
+    {"aa", "aa"},
+    {"audit", "audit"},
+    {"memory-limit", "memory_limit"},
+};
+
+/* What the command line says of the matrix; repeated options gather. */
+static json_t *matrix_options(const struct pb_args *args)
+{
+    json_t *options = json_object();
+    for (size_t i = 0; i < args->given_n; i++)
+        for (size_t k = 0; k < sizeof matrix_flags / sizeof *matrix_flags; k++) {
+            const char *key = matrix_flags[k].key, *value = args->given[i].value;
+            json_t *before = json_object_get(options, key);
+            if (strcmp(matrix_flags[k].flag, args->given[i].flag->name) != 0)
+                continue;
+            if (strcmp(key, "set") != 0)
+                json_object_set_new(options, key, json_string(value));
+            else if (before == NULL)
+                json_object_set_new(options, key, json_pack("[s]", value));
+            else
+                json_array_append_new(before, json_string(value));
+        }
+    return options;
+}
+
+static bool wants_colour(const char *when, FILE *out)
+{
+    const char *no = getenv("NO_COLOR"), *force = getenv("FORCE_COLOR"), *term = getenv("TERM");
+    if (when != NULL && strcmp(when, "auto") != 0)
+        return strcmp(when, "always") == 0;
+    if (no != NULL && no[0] != '\0')
+        return false;
+    if (force != NULL && force[0] != '\0')
+        return true;
+    return isatty(fileno(out)) && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+static unsigned columns(FILE *out)
+{
+    struct winsize window = {0};
+    return ioctl(fileno(out), TIOCGWINSZ, &window) == 0 ? window.ws_col : 0;
+}
+
+static int complain(const char *message, int code)
+{
+    fprintf(stderr, "%s\n", message);
+    return code;
+}
+
+static int report_format(const char *name)
+{
+    static const char *const names[] = {"table", "json", "csv", "markdown"};
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+        if (name == NULL || strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static int load(const char *name, struct pb_run **run)
+{
+    char message[MESSAGE_MAX] = "";
+    if (pb_run_load(name, run, message, sizeof message) != 0)
+        return complain(message, PB_EXIT_USAGE);
+    if ((*run)->torn)
+        fprintf(stderr, "%s: the last line was cut off and is left out\n", (*run)->folder);
+    return 0;
+}
+
+static int print_report(const struct pb_run *run, const struct pb_args *args)
+{
+    char message[MESSAGE_MAX] = "";
+    int format = report_format(pb_args_value(args, "format"));
+    struct pb_report_options options = {.reference = pb_args_value(args, "reference"),
+                                        .metric = pb_args_value(args, "metric"),
+                                        .format = (enum pb_report_format)format,
+                                        .colour =
+                                            wants_colour(pb_args_value(args, "color"), stdout),
+                                        .width = columns(stdout)};
+    if (strcmp(args->verb->name, "report") != 0)
+        options.reference = NULL; /* the run has it already */
+    if (format < 0)
+        return complain("--format: allowed: table, json, csv, markdown", PB_EXIT_USAGE);
+    if (pb_report_check(run, &options, message, sizeof message) != 0)
+        return complain(message, PB_EXIT_USAGE);
+    int error = pb_report(run, &options, stdout);
+    if (error == 0 && fflush(stdout) != 0)
+        error = -EIO;
+    return error == 0 ? 0 : complain(strerror(-error), PB_EXIT_USAGE);
+}
+
+static int draw(const struct pb_run *run, const char *const *names, const char *reference,
+                const char *out)
+{
+    char folder[PATH_MAX], message[MESSAGE_MAX] = "";
+    snprintf(folder, sizeof folder, "%s/plots", run->folder);
+    int error = pb_figures(run, names, reference, out != NULL ? out : folder, stderr, message,
+                           sizeof message);
+    if (error != 0)
+        return complain(message, error == -ENOENT ? PB_EXIT_MACHINE : PB_EXIT_USAGE);
+    return 0;
+}
+
+/* --- verbs ------------------------------------------------------------------------------------ */
+
+static int verb_list(const struct pb_args *args)
+{
+    char message[MESSAGE_MAX] = "";
+    int error = pb_list(args->rest, (size_t)args->rest_n, pb_args_value(args, "json") != NULL,
+                        stdout, message, sizeof message);
+    return error == 0 ? 0 : complain(message, PB_EXIT_USAGE);
+}
+
+static int verb_describe(const struct pb_args *args)
+{
+    char message[MESSAGE_MAX] = "";
+    int error = pb_describe(args->rest[0], stdout, message, sizeof message);
+    return error == 0 ? 0 : complain(message, PB_EXIT_USAGE);
+}
+
+static struct pb_request request_of(const struct pb_args *args)
+{
+    return (struct pb_request){.matrix = args->rest_n > 0 ? args->rest[0] : "quick",
+                               .options = matrix_options(args),
+                               .out = pb_args_value(args, "out"),
+                               .program = SELF,
+                               .quiet = pb_args_value(args, "quiet") != NULL};
+}
+
+static int verb_plan(const struct pb_args *args)
+{
+    struct pb_request request = request_of(args);
+    int code = pb_runner_plan(&request, stdout);
+    json_decref(request.options);
+    return code;
+}
+
+/* What a run ends with: the table, the figures if they were asked for, and where everything is. */
+static int show(const struct pb_args *args, const char *folder, int code)
+{
+    struct pb_run *run = NULL;
+    if (folder[0] == '\0')
+        return code;
+    int shown = load(folder, &run);
+    if (shown == 0)
+        shown = print_report(run, args);
+    if (shown == 0 && pb_args_value(args, "figures") != NULL && code != PB_EXIT_INTERRUPTED)
+        shown = draw(run, NULL, NULL, NULL);
+    pb_run_free(run);
+    fprintf(stderr, "records  %s/records.jsonl\n", folder);
+    fprintf(stderr,
+            pb_args_value(args, "figures") != NULL ? "figures  %s/plots\n"
+                                                   : "figures  poolbench plot %s\n",
+            folder);
+    return code != PB_EXIT_GOOD ? code : shown;
+}
+
+/* What the table is asked for is checked before an hour of measuring, not after it. */
+static int check_table(const struct pb_args *args)
+{
+    const char *metric = pb_args_value(args, "metric");
+    if (report_format(pb_args_value(args, "format")) < 0)
+        return complain("--format: allowed: table, json, csv, markdown", PB_EXIT_USAGE);
+    if (metric != NULL && pb_metric_index(metric) < 0) {
+        fprintf(stderr,
+                "--metric: there is no metric '%s'; 'poolbench describe PROBE' shows them\n",
+                metric);
+        return PB_EXIT_USAGE;
+    }
+    return 0;
+}
+
+static int verb_run(const struct pb_args *args)
+{
+    char folder[PATH_MAX];
+    if (check_table(args) != 0)
+        return PB_EXIT_USAGE;
+    struct pb_request request = request_of(args);
+    int code = pb_runner_run(&request, folder, sizeof folder);
+    json_decref(request.options);
+    return show(args, folder, code);
+}
+
+static int verb_resume(const struct pb_args *args)
+{
+    char folder[PATH_MAX];
+    if (check_table(args) != 0)
+        return PB_EXIT_USAGE;
+    int code = pb_runner_resume(args->rest[0], SELF, pb_args_value(args, "quiet") != NULL, folder,
+                                sizeof folder);
+    return show(args, folder, code);
+}
+
+static int verb_report(const struct pb_args *args)
+{
+    struct pb_run *run = NULL;
+    int code = load(args->rest_n > 0 ? args->rest[0] : NULL, &run);
+    if (code == 0)
+        code = print_report(run, args);
+    pb_run_free(run);
+    return code;
+}
+
+static int verb_plot(const struct pb_args *args)
+{
+    struct pb_run *run = NULL;
+    int code = load(args->rest_n > 0 ? args->rest[0] : NULL, &run);
+    if (code == 0) /* getopt leaves a NULL behind the last argument */
+        code = draw(run, args->rest_n > 0 ? (const char *const *)args->rest + 1 : NULL,
+                    pb_args_value(args, "reference"), pb_args_value(args, "out"));
+    pb_run_free(run);
+    return code;
+}
+
+static int verb_doctor(const struct pb_args *args)
+{
+    (void)args;
+    return pb_doctor(stdout) == 0 ? PB_EXIT_GOOD : PB_EXIT_MACHINE;
+}
+
+static int verb_child(const struct pb_args *args)
+{
+    (void)args;
+    return pb_child_run(STDIN_FILENO, STDOUT_FILENO);
+}
+
+#define MATRIX "plan run"
+#define WHAT   "What runs (each takes the place of the matrix's own)"
+#define HOW    "How it is measured"
+#define OUTPUT "Output"
+
+static const struct pb_flag flags[] = {
+    {MATRIX, "alloc", 'a', "LIST", "variants: pool,zone:lock=ticket,jemalloc", WHAT},
+    {MATRIX, "threads", 't', "LIST", "thread counts: 1,2,4", WHAT},
+    {MATRIX, "workload", 'w', "LIST", "only these workloads; one the matrix lacks has its defaults",
+     WHAT},
+    {MATRIX, "set", 's', "KEY=LIST",
+     "an option of the workloads that have it: size=64,256, pair.ops=1M", WHAT},
+    {MATRIX, "trace", 0, "FILE", "replay this trace in place of all workloads", WHAT},
+    {MATRIX, "dispatch", 'd', "LIST", "how the strategy is called: call, inline, table", WHAT},
+    {MATRIX, "pin", 'p', "LIST", "pin policies: none, compact, core, scatter, ... (list policies)",
+     WHAT},
+    {MATRIX, "memory", 0, "LIST", "placement of memory: default, local, interleave", WHAT},
+    {MATRIX, "oversubscribe", 0, NULL, "more threads than processing units are allowed", WHAT},
+    {MATRIX, "filter", 'f', "REGEX", "only cells whose name matches (POSIX extended)", WHAT},
+    {MATRIX, "blocks", 'n', "N", "repetitions of every cell, each a process", HOW},
+    {MATRIX, "seed", 0, "N", "of the op streams and of the order", HOW},
+    {MATRIX, "scale", 0, "X", "times the steps of every workload", HOW},
+    {MATRIX, "sample", 0, "GAP", "mean steps between two timed operations; 0: off", HOW},
+    {MATRIX, "reference", 'r', "VARIANT", "what others are compared with", HOW},
+    {MATRIX, "aa", 0, "on|off", "the reference a second time: the noise floor", HOW},
+    {MATRIX, "audit", 0, "on|off", "the pass that checks every block and measures memory", HOW},
+    {MATRIX, "timeout", 0, "SECONDS", "a cell that takes longer is ended", HOW},
+    {MATRIX, "memory-limit", 0, "SIZE", "of a cell: 512M, 4G; 0: none", HOW},
+    {"run", "out", 'o', "DIR", "the run's folder (standard: a new one under results)", OUTPUT},
+    {"run resume", "figures", 0, NULL, "draw the figures at the end", OUTPUT},
+    {"run resume", "quiet", 'q', NULL, "no progress", OUTPUT},
+    {"report plot", "reference", 'r', "VARIANT", "what others are compared with", OUTPUT},
+    {"run resume report", "metric", 'm', "KEY", "the table's metric (standard: ns_per_op)", OUTPUT},
+    {"run resume report", "format", 0, "FORMAT", "table, json, csv, markdown", OUTPUT},
+    {"run resume report", "color", 0, "WHEN", "always, never, auto; NO_COLOR is honoured", OUTPUT},
+    {"plot", "out", 'o', "DIR", "where the figures go (standard: RUN/plots)", OUTPUT},
+    {"list", "json", 'j', NULL, "as JSON", OUTPUT},
+    {"*", "help", 'h', NULL, "this page", OUTPUT},
+    {0},
+};
+
+static const struct pb_verb verbs[] = {
+    {"list", "[KIND...]", 0, 16,
+     "what there is: strategies, workloads, probes, policies, matrices, figures", NULL, verb_list},
+    {"describe", "NAME", 1, 1, "all about a strategy, workload, probe, metric or policy", NULL,
+     verb_describe},
+    {"plan", "[MATRIX]", 0, 1,
+     "the cells of a matrix, their order, what is skipped and why, and how long",
+     "MATRIX is a name (quick, standard) or a file; quick if it is left out.", verb_plan},
+    {"run", "[MATRIX]", 0, 1, "run a matrix and print the table",
+     "MATRIX is a name (quick, standard) or a file; quick if it is left out.\n"
+     "An [[include]] of the matrix keeps the axes that it names itself.\n"
+     "The first Ctrl-C ends after the current repetition, the second at once.",
+     verb_run},
+    {"resume", "RUN", 1, 1, "run what is missing in a run",
+     "RUN is a folder, or a name under results.", verb_resume},
+    {"report", "[RUN]", 0, 1, "the table of a run, or its figures as data",
+     "RUN is a folder, or a name under results; the newest if it is left out.", verb_report},
+    {"plot", "[RUN [FIGURE...]]", 0, 32, "draw the figures of a run (SVG, PNG, and their data)",
+     "RUN is a folder, or a name under results; the newest if it is left out.", verb_plot},
+    {"doctor", "", 0, 0, "what of this machine helps or hinders, what is missing, how to change it",
+     NULL, verb_doctor},
+    {"child", "", 0, 0, NULL, NULL, verb_child},
+    {0},
+};
+
+static const char exits[] = "  0    good\n"
+                            "  1    a regression was found\n"
+                            "  2    usage or configuration error\n"
+                            "  3    some cells failed; the rest is kept\n"
+                            "  4    the machine lacks what is needed\n"
+                            "  5    nothing matched\n"
+                            "  130  interrupted; 'resume' goes on\n";
+
+int pb_verbs_main(int argc, char **argv)
+{
+    char version[256];
+    snprintf(version, sizeof version, "%s%s%s", pb_suite_version,
+             pb_suite_sanitizer[0] != '\0' ? " sanitizer=" : "", pb_suite_sanitizer);
+    const struct pb_program program = {.name = "poolbench",
+                                       .version = version,
+                                       .summary = "benchmarks of memory-allocator strategies",
+                                       .verbs = verbs,
+                                       .flags = flags,
+                                       .exits = exits};
+#ifdef PB_SOURCE_DIR
+    pb_trace_set_folder(PB_SOURCE_DIR "/bench/traces");
+#endif
+    return pb_args_main(&program, argc, argv);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The program's verbs. bench/main.c is nothing but this call; a program with further strategies
+ * (pb_registry_extend) calls it too. Threads: the main thread. */
+#ifndef PB_VERBS_H
+#define PB_VERBS_H
+
+/* Runs the command line; returns the exit code. */
+int pb_verbs_main(int argc, char **argv);
+
+#endif

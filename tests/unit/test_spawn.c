@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* Children: every way in which one can end is an outcome with its reason. The children are shell
+ * scripts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "runner/spawn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct pb_outcome outcome;
+
+static int run(const char *script, struct pb_child child)
+{
+    const char *argv[] = {"sh", "-c", script, NULL};
+    child.program = child.program != NULL ? child.program : "/bin/sh";
+    child.argv = argv;
+    child.input = child.input != NULL ? child.input : "";
+    child.timeout = child.timeout > 0 ? child.timeout : 30;
+    outcome = (struct pb_outcome){0};
+    return pb_spawn(&child, &outcome);
+}
+
+static void expect(const char *script, enum pb_status status, const char *reason)
+{
+    assert_int_equal(run(script, (struct pb_child){0}), 0);
+    assert_string_equal(outcome.reason, reason);
+    assert_int_equal(outcome.status, status);
+    free(outcome.answer);
+}
+
+static void the_answer_is_the_last_line(void **state)
+{
+    (void)state;
+    assert_int_equal(run("echo noise; echo '{\"a\":1}'; echo", (struct pb_child){0}), 0);
+    assert_int_equal(outcome.status, PB_OK);
+    assert_string_equal(outcome.answer, "{\"a\":1}");
+    assert_true(outcome.pid > 0 && outcome.pid != getpid());
+    free(outcome.answer);
+}
+
+static void a_large_input_and_a_large_answer_pass(void **state)
+{
+    enum { BYTES = 300000 };
+    char *text = malloc(BYTES + 1);
+    (void)state;
+    memset(text, 'x', BYTES);
+    text[BYTES] = '\0';
+    assert_int_equal(run("cat; echo", (struct pb_child){.input = text}), 0);
+    assert_int_equal(outcome.status, PB_OK);
+    assert_string_equal(outcome.answer, text);
+    free(outcome.answer);
+    free(text);
+}
+
+static void every_bad_end_has_its_status_and_reason(void **state)
+{
+    (void)state;
+    expect("exit 0", PB_FAILED, "ended without a result");
+    expect("echo x; exit 3", PB_FAILED, "exit status 3");
+    expect("echo oops >&2; exit 1", PB_FAILED, "exit status 1: oops");
+    expect("kill -9 $$", PB_CRASHED, "killed by signal 9 (Killed)");
+    expect("echo first >&2; echo last >&2; kill -SEGV $$", PB_CRASHED,
+           "killed by signal 11 (Segmentation fault): last");
+    expect("echo '{}'; kill -ABRT $$", PB_CRASHED, "killed by signal 6 (Aborted)");
+}
+
+static void a_child_that_does_not_end_is_ended(void **state)
+{
+    (void)state;
+    assert_int_equal(run("echo '{}'; exec sleep 60", (struct pb_child){.timeout = 0.2}), 0);
+    assert_int_equal(outcome.status, PB_TIMEOUT);
+    assert_string_equal(outcome.reason, "ended after 0.2 s");
+    assert_int_equal(kill(outcome.pid, 0), -1);
+    free(outcome.answer);
+}
+
+/* A process that is dead and waits for whoever adopted it does not count. */
+static bool is_alive(pid_t pid)
+{
+    char path[64], line[128] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return false;
+    bool alive = fgets(line, sizeof line, file) != NULL && strstr(line, ") Z") == NULL;
+    fclose(file);
+    return alive;
+}
+
+/* A grandchild that keeps the pipes open neither delays the outcome nor outlives it. */
+static void what_the_child_started_ends_with_it(void **state)
+{
+    (void)state;
+    assert_int_equal(run("sleep 60 & echo $!", (struct pb_child){0}), 0);
+    assert_int_equal(outcome.status, PB_OK);
+    pid_t grandchild = (pid_t)atoi(outcome.answer);
+    assert_true(grandchild > 0);
+    bool lives = true;
+    for (int i = 0; i < 300 && lives; i++) {
+        lives = is_alive(grandchild);
+        usleep(10000);
+    }
+    assert_false(lives);
+    free(outcome.answer);
+}
+
+static void a_child_leads_a_process_group_of_its_own(void **state)
+{
+    (void)state;
+    assert_int_equal(run("cut -d ' ' -f 5 /proc/$$/stat", (struct pb_child){0}), 0);
+    assert_int_equal(atoi(outcome.answer), outcome.pid);
+    free(outcome.answer);
+}
+
+static void the_environment_is_ours_with_padding_and_preload(void **state)
+{
+    (void)state;
+    setenv("PB_TEST_KEPT", "kept", 1);
+    setenv("LD_PRELOAD", "", 1);
+    assert_int_equal(run("echo ${#PB_PADDING} $PB_TEST_KEPT ${LD_PRELOAD-unset}",
+                         (struct pb_child){.padding = 1234}),
+                     0);
+    assert_string_equal(outcome.answer, "1234 kept unset");
+    free(outcome.answer);
+    unsetenv("LD_PRELOAD");
+}
+
+static void a_program_that_is_not_there_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(run("", (struct pb_child){.program = "/nonexistent/program"}), -ENOENT);
+}
+
+static void a_child_that_reads_nothing_is_no_error(void **state)
+{
+    enum { BYTES = 200000 };
+    char *text = malloc(BYTES + 1);
+    (void)state;
+    memset(text, 'x', BYTES);
+    text[BYTES] = '\0';
+    assert_int_equal(run("exec <&-; echo '{}'", (struct pb_child){.input = text}), 0);
+    assert_int_equal(outcome.status, PB_OK);
+    free(outcome.answer);
+    free(text);
+}
+
+/* The first interrupt lets the child end, the second ends it. */
+static void one_interrupt_waits_and_two_do_not(void **state)
+{
+    struct pb_interrupts interrupts;
+    sigset_t before;
+    (void)state;
+    sigprocmask(SIG_SETMASK, NULL, &before);
+    assert_int_equal(pb_interrupts_open(&interrupts), 0);
+    raise(SIGINT);
+    assert_int_equal(run("sleep 0.2; echo '{}'", (struct pb_child){.interrupts = &interrupts}), 0);
+    assert_int_equal(outcome.status, PB_OK);
+    assert_int_equal(interrupts.count, 1);
+    free(outcome.answer);
+    raise(SIGTERM);
+    assert_int_equal(run("sleep 60", (struct pb_child){.interrupts = &interrupts}), -EINTR);
+    assert_int_equal(interrupts.count, 2);
+    pb_interrupts_close(&interrupts);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_answer_is_the_last_line),
+        cmocka_unit_test(a_large_input_and_a_large_answer_pass),
+        cmocka_unit_test(every_bad_end_has_its_status_and_reason),
+        cmocka_unit_test(a_child_that_does_not_end_is_ended),
+        cmocka_unit_test(what_the_child_started_ends_with_it),
+        cmocka_unit_test(a_child_leads_a_process_group_of_its_own),
+        cmocka_unit_test(the_environment_is_ours_with_padding_and_preload),
+        cmocka_unit_test(a_program_that_is_not_there_is_an_error),
+        cmocka_unit_test(a_child_that_reads_nothing_is_no_error),
+        cmocka_unit_test(one_interrupt_waits_and_two_do_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
