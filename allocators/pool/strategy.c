@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Pool, as a strategy: the executive's pool behind the contract. pool.h says what it is, its
  * source, layout, invariants, locks and cost.
- * Memory   pages stay mapped until close. Free pages stay held, but for runs given back in one
- *          piece of the option's `release` or more, and for what trim finds */
+ * Memory   pages stay mapped until close. Free pages stay held, as NT's nonpaged pool keeps them,
+ *          but for what trim finds and, where the option `release` says so, runs of that length */
 #include "pool/hot.h"
 #include "pool/pool.h"
 
@@ -34,10 +34,11 @@ static const struct pb_option pool_options[] = {
      .type = PB_OPTION_UINT,
      .offset = offsetof(struct pool_options, release),
      .unit = "bytes",
-     .standard = "64k",
-     .min = 4096,
+     .standard = "0",
+     .min = 0,
      .max = (uint64_t)1 << 40,
-     .help = "a freed run of whole pages goes back to the system from this length on"},
+     .help = "a freed run of whole pages goes back to the system from this length on; 0: never, as "
+             "nonpaged pool"},
     {.name = "link_checks",
      .type = PB_OPTION_FLAG,
      .offset = offsetof(struct pool_options, link_checks),
@@ -77,7 +78,8 @@ static int pool_open(const struct pb_heap_config *config, struct pb_heap **heap)
     if (error != 0)
         goto out_unmap;
     pool->stats_slot = pb_lock_slot(&pool->lock, config->threads);
-    error = pb_page_runs_open(&pool->runs, options->reserve, options->release);
+    error = pb_page_runs_open(&pool->runs, options->reserve,
+                              options->release != 0 ? options->release : SIZE_MAX);
     if (error != 0)
         goto out_lock;
     *heap = &pool->head;

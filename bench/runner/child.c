@@ -8,9 +8,11 @@
 #include "runner/wire.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -110,6 +112,7 @@ int pb_child_run(int in, int out)
     struct pb_topology *topology = NULL;
     char message[256] = "";
     shell.result = &result;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a runner that is killed leaves no child behind */
     json_t *json = read_spec(in, &shell.spec, message, sizeof message);
     if (json == NULL) {
         fprintf(stderr, "poolbench child: %s\n", message);
