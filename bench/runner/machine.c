@@ -2,6 +2,8 @@
 /* Facts of the machine and of the build: machine.h. */
 #include "runner/machine.h"
 
+#include "build_facts.h"
+
 #include "probes/probe.h"
 
 #include <ctype.h>
@@ -10,23 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* CMake says these; a build by hand goes without. */
-#if __has_include("build_facts.h")
-#include "build_facts.h"
-#endif
-#ifndef PB_VERSION
-#define PB_VERSION "0"
-#endif
-#ifndef PB_GIT_HASH
-#define PB_GIT_HASH ""
-#endif
-#ifndef PB_GIT_DIRTY
-#define PB_GIT_DIRTY 0
-#endif
-#ifndef PB_CFLAGS
-#define PB_CFLAGS ""
-#endif
 
 #if defined(__clang__)
 #define COMPILER __VERSION__

@@ -168,7 +168,7 @@ void pb_report_limits(const struct pb_summary *summary, const struct pb_summary_
     }
     if (empty != NULL && used < size) {
         pb_text_value(empty->median.value, summary->unit, value, sizeof value);
-        snprintf(out + used, size - used, "; empty loop %s (%s)", value, empty->reps[0]->dispatch);
+        snprintf(out + used, size - used, "; empty loop %s", value);
     }
 }
 

@@ -244,8 +244,10 @@ const struct pb_summary_row *pb_summary_empty(const struct pb_summary *summary,
         label = variant.label;
     for (size_t i = 0; i < summary->groups_n; i++) {
         const struct pb_summary_group *other = &summary->groups[i];
-        if (other->first->threads != group->first->threads || strcmp(other->stem, group->stem) != 0)
-            continue;
+        if (other->first->threads != group->first->threads ||
+            strcmp(other->stem, group->stem) != 0 ||
+            strcmp(other->first->dispatch, pb_dispatch_names[PB_DISPATCH_INLINE]) != 0)
+            continue; /* called, it is not a loop that is empty */
         const struct pb_summary_row *row = pb_summary_find(other, label);
         if (row != NULL && row->series.n > 0)
             return row;

@@ -104,7 +104,7 @@ int pb_summary_percentiles(struct pb_summary_row *row, double resolution, struct
 /* The row of that label in a group, or NULL. */
 struct pb_summary_row *pb_summary_find(const struct pb_summary_group *group, const char *alloc);
 
-/* The row of the empty loop in the same cells under any dispatch, or NULL. */
+/* The row of the empty loop in the same cells (its dispatch is always inline), or NULL. */
 const struct pb_summary_row *pb_summary_empty(const struct pb_summary *summary,
                                               const struct pb_summary_group *group);
 
