@@ -17,11 +17,7 @@ enum { PAGE_PATH_MAX = 4096 };
 /* The source tree that the program was built from. */
 static void tree_of_source(char *out, size_t size)
 {
-#ifdef PB_SOURCE_DIR
     snprintf(out, size, "%s", PB_SOURCE_DIR);
-#else
-    snprintf(out, size, ".");
-#endif
 }
 
 /* The folder of the tree that the program was built in: build/PRESET/bin is three levels below. */

@@ -205,12 +205,10 @@ static bool search_folder(size_t index, char *out, size_t size)
         }
         path += length;
     }
-#ifdef PB_SOURCE_DIR
     if (index-- == 0) {
         snprintf(out, size, "%s/bench/matrices", PB_SOURCE_DIR);
         return true;
     }
-#endif
     snprintf(out, size, "bench/matrices");
     return index == 0;
 }

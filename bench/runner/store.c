@@ -33,10 +33,8 @@ static bool has_records(const char *folder)
 void pb_store_root(char *out, size_t size)
 {
     const char *given = getenv("PB_RESULTS_PATH");
-#ifdef PB_SOURCE_DIR
     if ((given == NULL || given[0] == '\0') && is_folder(PB_SOURCE_DIR "/results"))
         given = PB_SOURCE_DIR "/results";
-#endif
     snprintf(out, size, "%s", given != NULL && given[0] != '\0' ? given : "results");
 }
 

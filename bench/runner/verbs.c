@@ -356,8 +356,6 @@ int pb_verbs_main(int argc, char **argv)
                                        .verbs = verbs,
                                        .flags = flags,
                                        .exits = exits};
-#ifdef PB_SOURCE_DIR
     pb_trace_set_folder(PB_SOURCE_DIR "/bench/traces");
-#endif
     return pb_args_main(&program, argc, argv);
 }
