@@ -136,7 +136,8 @@ struct pb_allocator {
      * No other thread may be in the heap. */
     size_t (*trim)(struct pb_heap *heap);
 
-    /* Fills `stats` (already PB_STAT_UNKNOWN). Exact when no thread is in the heap, else approximate. */
+    /* Fills `stats` (already PB_STAT_UNKNOWN). Exact when no thread is in the heap, else approximate.
+     * One thread at a time; others may be in the heap. */
     void (*stats)(struct pb_heap *heap, struct pb_heap_stats *stats);
 
     /* Optional. Walks every structure and returns 0, or -EINVAL with one line on what is inconsistent.

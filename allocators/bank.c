@@ -252,11 +252,25 @@ static size_t bank_trim(struct pb_heap *heap)
     return bytes;
 }
 
+/* The counters that a heap with a backing passes on from it. */
+static const size_t of_backing[] = {
+    offsetof(struct pb_heap_stats, held_bytes),
+    offsetof(struct pb_heap_stats, held_peak_bytes),
+    offsetof(struct pb_heap_stats, os_calls),
+    offsetof(struct pb_heap_stats, refills),
+    offsetof(struct pb_heap_stats, lock_contended),
+    offsetof(struct pb_heap_stats, lock_acquisitions),
+};
+
+static uint64_t *counter_at(struct pb_heap_stats *stats, size_t offset)
+{
+    return (uint64_t *)(void *)((char *)stats + offset);
+}
+
 static void forget_backing(struct pb_heap_stats *stats)
 {
-    stats->held_bytes = PB_STAT_UNKNOWN;
-    stats->held_peak_bytes = PB_STAT_UNKNOWN;
-    stats->os_calls = PB_STAT_UNKNOWN;
+    for (size_t i = 0; i < sizeof of_backing / sizeof *of_backing; i++)
+        *counter_at(stats, of_backing[i]) = PB_STAT_UNKNOWN;
 }
 
 static void add_heap(struct pb_heap *heap, struct pb_heap_stats *sum, bool without_backing)
@@ -269,17 +283,15 @@ static void add_heap(struct pb_heap *heap, struct pb_heap_stats *sum, bool witho
     pb_stats_add(sum, &one);
 }
 
-/* What a heap with a backing says of it (held, os_calls) is the backing's; here that is said once.
- */
+/* What a heap with a backing says of it (of_backing) is the backing's; here that is said once. */
 static void add_backing(struct pb_heap *backing, struct pb_heap_stats *sum)
 {
     struct pb_heap_stats all, below;
     pb_stats_unknown(&all);
     backing->ops->stats(backing, &all);
     pb_stats_unknown(&below);
-    below.held_bytes = all.held_bytes;
-    below.held_peak_bytes = all.held_peak_bytes;
-    below.os_calls = all.os_calls;
+    for (size_t i = 0; i < sizeof of_backing / sizeof *of_backing; i++)
+        *counter_at(&below, of_backing[i]) = *counter_at(&all, of_backing[i]);
     pb_stats_add(sum, &below);
 }
 
@@ -292,6 +304,8 @@ static void bank_stats(struct pb_heap *heap, struct pb_heap_stats *stats)
         add_backing(bank->backing, stats);
     add_heap(bank->larger, stats, false);
     stats->requested_bytes = PB_STAT_UNKNOWN;
+    if (bank->backing != NULL)
+        stats->granted_bytes = PB_STAT_UNKNOWN; /* one backing behind blocks of many sizes */
     pthread_mutex_lock(&bank->mutex);
     stats->fallthrough = bank->gone_fallthrough;
     uint64_t reallocs = bank->gone_reallocs;

@@ -14,7 +14,10 @@
 #include <stdio.h>
 
 enum floor_kind { FLOOR_EMPTY, FLOOR_LOCK, FLOOR_CAS };
-enum { BLOCK_OFFSET = 128 }; /* the block's own lines, behind the thread's */
+enum {
+    BLOCK_OFFSET = 128,
+    FLOOR_BLOCK_MAX = 1 << 30
+}; /* the block's own lines, behind the thread's */
 
 struct floor_options {
     uint64_t kind;
@@ -54,7 +57,7 @@ static bool floor_unavailable(const struct pb_heap_config *config, char *reason,
 static int floor_open(const struct pb_heap_config *config, struct pb_heap **out)
 {
     const struct floor_options *options = config->options;
-    if (config->block_bytes == 0)
+    if (config->block_bytes == 0 || config->block_bytes > FLOOR_BLOCK_MAX)
         return -EINVAL;
     struct pb_floor *floor = pb_pages_map(sizeof *floor);
     if (floor == NULL)

@@ -22,7 +22,7 @@
 #include <stdio.h>
 
 enum lookaside_scope { SCOPE_LIST, SCOPE_THREAD };
-enum { DEPTH_MAX = 65535, LINK_BYTES = sizeof(SLIST_ENTRY) };
+enum { DEPTH_MAX = 32768, LINK_BYTES = sizeof(SLIST_ENTRY) };
 
 struct lookaside_options {
     uint64_t depth;
@@ -288,8 +288,20 @@ static struct lookaside_sums sum_threads(struct pb_lookaside *lookaside)
     return sums;
 }
 
+/* What a live block takes in the backing, headers included: every block behind this list has one
+ * size, so the mean is exact. Unknown where the backing is, or has other users (a bank forgets it).
+ */
+static uint64_t granted_of(const struct pb_heap_stats *behind, uint64_t live)
+{
+    if (behind->granted_bytes == PB_STAT_UNKNOWN || behind->allocs == PB_STAT_UNKNOWN ||
+        behind->frees == PB_STAT_UNKNOWN)
+        return PB_STAT_UNKNOWN;
+    uint64_t blocks = behind->allocs - behind->frees;
+    return blocks == 0 ? 0 : behind->granted_bytes / blocks * live;
+}
+
 /* Every request has the heap's size, so what was requested is known: live blocks times that. What
- * is held, and the calls of the system for it, are the backing's. */
+ * is held, and the locks and calls of the system for it, are the backing's. */
 static void lookaside_stats(struct pb_heap *heap, struct pb_heap_stats *stats)
 {
     struct pb_lookaside *lookaside = lookaside_of(heap);
@@ -304,11 +316,14 @@ static void lookaside_stats(struct pb_heap *heap, struct pb_heap_stats *stats)
     stats->misses = sums.misses;
     stats->overflows = sums.overflows;
     stats->requested_bytes = (stats->allocs - stats->frees) * heap->block_bytes;
-    stats->granted_bytes = (stats->allocs - stats->frees) * lookaside->list.Size;
+    stats->granted_bytes = granted_of(&behind, stats->allocs - stats->frees);
     stats->cached_bytes = cached * lookaside->list.Size;
     stats->held_bytes = behind.held_bytes;
     stats->held_peak_bytes = behind.held_peak_bytes;
     stats->os_calls = behind.os_calls;
+    stats->refills = behind.refills;
+    stats->lock_acquisitions = behind.lock_acquisitions;
+    stats->lock_contended = behind.lock_contended;
 }
 
 /* The blocks that lookaside_check has seen: a hash table, half empty. */

@@ -65,10 +65,10 @@ static bool glibc_version(char *out, size_t size)
     return true;
 }
 
+/* What is granted stays unknown: glibc counts chunks in a tcache or a fast bin as in use. */
 static void glibc_stats(struct pb_heap_stats *stats)
 {
     struct mallinfo2 info = mallinfo2();
-    stats->granted_bytes = info.uordblks + info.hblkhd;
     stats->held_bytes = info.arena + info.hblkhd;
 }
 
@@ -101,7 +101,12 @@ static void jemalloc_stats(struct pb_heap_stats *stats)
     uint64_t epoch = 1;
     if (!look_up("mallctl", &mallctl) || mallctl("epoch", NULL, NULL, &epoch, sizeof epoch) != 0)
         return;
-    stats->granted_bytes = jemalloc_size(mallctl, "stats.allocated");
+    /* what threads cache counts as allocated there; 4096 stands for all arenas (MALLCTL_ARENAS_ALL) */
+    uint64_t allocated = jemalloc_size(mallctl, "stats.allocated");
+    uint64_t cached = jemalloc_size(mallctl, "stats.arenas.4096.tcache_bytes");
+    stats->cached_bytes = cached;
+    if (allocated != PB_STAT_UNKNOWN && cached != PB_STAT_UNKNOWN && cached <= allocated)
+        stats->granted_bytes = allocated - cached;
     stats->held_bytes = jemalloc_size(mallctl, "stats.mapped");
 }
 

@@ -40,7 +40,7 @@ struct null_heap {
     struct null_free_block *reserve;
     uint64_t reserved;    /* blocks in it */
     uint64_t carved;      /* blocks ever made */
-    uint64_t refills;     /* exchanges of either direction */
+    uint64_t refills;     /* rings filled from the reserve */
     uint64_t gone_allocs; /* of threads that were detached */
     struct pb_pages pages;
     struct pb_null_thread *threads[]; /* by index, NULL where none is attached */
@@ -176,7 +176,6 @@ static void ring_empty(struct null_heap *heap, struct pb_null_thread *t, uint64_
     for (uint64_t i = 0; i < blocks; i++)
         reserve_put(heap, t->slots[(first + i) & t->mask]);
     add_counter(&t->first, blocks);
-    heap->refills++;
 }
 
 static uint64_t ring_count(const struct pb_null_thread *t)
@@ -258,6 +257,7 @@ static void null_stats(struct pb_heap *base, struct pb_heap_stats *stats)
 {
     struct null_heap *heap = heap_of(base);
     lock_heap(heap);
+    heap->lock.acquisitions--; /* this one is not the load's */
     uint64_t ringed = sum_rings(heap, &stats->allocs);
     uint64_t live = heap->carved - heap->reserved - ringed;
     stats->frees = stats->allocs - live;

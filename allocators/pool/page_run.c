@@ -109,6 +109,7 @@ static size_t runs_release(struct page_runs *runs, uint32_t first, uint32_t page
             released += bytes;
             for (uint32_t page = from; page < to; page++)
                 runs->entries[page].released = true;
+            runs->released += to - from;
         }
         first = stop + 1;
     }
@@ -118,10 +119,12 @@ static size_t runs_release(struct page_runs *runs, uint32_t first, uint32_t page
 /* Counts the pages as held again. */
 static void runs_hold(struct page_runs *runs, uint32_t first, uint32_t pages)
 {
-    for (uint32_t page = first; page < first + pages; page++) {
-        if (runs->entries[page].released)
-            pb_pages_reuse(&runs->arena, runs_address(runs, page), PAGE_SIZE);
+    for (uint32_t page = first; runs->released > 0 && page < first + pages; page++) {
+        if (!runs->entries[page].released)
+            continue;
+        pb_pages_reuse(&runs->arena, runs_address(runs, page), PAGE_SIZE);
         runs->entries[page].released = false;
+        runs->released--;
     }
 }
 
@@ -147,7 +150,9 @@ static void *runs_cut(struct page_runs *runs, uint32_t first, uint32_t start, ui
         runs_file(runs, first, start - first);
     if (end > start + pages)
         runs_file(runs, start + pages, end - start - pages);
-    runs_mark(runs, start, pages, state);
+    runs_mark(runs, start, pages, PAGE_INSIDE);
+    runs->entries[start].state =
+        (uint16_t)state; /* of its first page only: no other is an address given */
     runs_hold(runs, start, pages);
     return runs_address(runs, start);
 }
@@ -170,6 +175,9 @@ static void *runs_search(struct page_runs *runs, size_t pages, size_t align, enu
 static bool runs_grow(struct page_runs *runs, size_t pages)
 {
     size_t step = BYTES_TO_PAGES(pb_page_bytes());
+    const struct page_entry *edge = runs->count > 0 ? &runs->entries[runs->count - 1] : NULL;
+    if (edge != NULL && edge->state == PAGE_FREE)
+        pages -= edge->pages; /* shorter than what is asked, or the search had found it */
     pages = (pages + step - 1) / step * step;
     if (pages > (runs->arena.reserved_bytes - runs->arena.taken_bytes) >> PAGE_SHIFT)
         return false;
@@ -256,7 +264,8 @@ int pb_page_runs_check(const struct page_runs *runs, char *message, size_t messa
         if (entry->pages == 0 || entry->pages > runs->count - page || entry->state == PAGE_INSIDE)
             return runs_fault(message, message_size, "no run begins here", page);
         const struct page_entry *last = entry + entry->pages - 1;
-        if (last->state != entry->state || (is_free && last->pages != entry->pages))
+        if (is_free ? last->state != PAGE_FREE || last->pages != entry->pages
+                    : last != entry && last->state != PAGE_INSIDE)
             return runs_fault(message, message_size, "its ends disagree", page);
         if (is_free && before_free)
             return runs_fault(message, message_size, "two free runs are neighbours", page);

@@ -44,6 +44,7 @@ struct page_runs {
     uint32_t capacity; /* entries that the map has room for */
     uint32_t heads[PAGE_LISTS];
     size_t release_bytes; /* a run given back goes on to the system from this length on */
+    size_t released;      /* free pages that the system has */
 };
 
 /* Reserves `reserve` bytes of address space, less where there is less. Returns 0 or -ENOMEM. */

@@ -72,7 +72,7 @@ static int pool_open(const struct pb_heap_config *config, struct pb_heap **heap)
         return -ENOMEM;
     pool->head = (struct pb_heap){&pb_allocator_pool, &pb_hot_pool, pb_pool_alloc, pb_pool_free, 0};
     pool->kind = (enum pb_lock_kind)options->lock;
-    pool->checks = options->link_checks || PB_CHECK >= 1;
+    pool->checks = options->link_checks;
     pb_pool_init(pool);
     int error = pb_lock_init(pool->kind, &pool->lock, config->threads + 1);
     if (error != 0)

@@ -15,6 +15,7 @@
 struct zone_heap {
     struct pb_heap head;
     enum pb_lock_kind kind;
+    unsigned threads;
     struct pb_lock_slot *stats_slot; /* what stats brings to the lock */
     struct pb_lock lock PB_CACHE_ALIGNED;
     /* guarded, and hot; no two that one call changes lie side by side, or compilers would join

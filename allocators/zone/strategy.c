@@ -9,6 +9,7 @@
  * Locks    one of nt/lock.h's kinds guards the zone, its counters and its arena
  * Cost     a pair: two lock pairs, a pop and a push. Carving touches a whole segment at once: the
  *          first at open, by the thread that opens; a further one by whom it is added, lock held */
+#include "nt/colour.h"
 #include "zone/hot.h"
 
 #include <errno.h>
@@ -122,12 +123,13 @@ static int zone_open(const struct pb_heap_config *config, struct pb_heap **heap)
         (options->lock == PB_LOCK_none && config->threads > 1))
         return -EINVAL;
     ULONG block = (ULONG)((config->block_bytes + ZONE_GRAIN - 1) & ~(size_t)(ZONE_GRAIN - 1));
-    struct zone_heap *zone = pb_pages_map(sizeof *zone);
+    struct zone_heap *zone = pb_colour_map(sizeof *zone, config->block_bytes, config->threads);
     if (zone == NULL)
         return -ENOMEM;
     const struct pb_hot *hot = zone_hots[options->lock];
     zone->head =
         (struct pb_heap){&pb_allocator_zone, hot, hot->alloc, hot->free, config->block_bytes};
+    zone->threads = config->threads;
     zone->kind = (enum pb_lock_kind)options->lock;
     zone_lengths(zone, config, block);
     int error = pb_lock_init(zone->kind, &zone->lock, config->threads + 1);
@@ -149,7 +151,7 @@ out_pages:
 out_lock:
     pb_lock_fini(&zone->lock);
 out_unmap:
-    pb_pages_unmap(zone, sizeof *zone);
+    pb_colour_unmap(zone, sizeof *zone, config->block_bytes, config->threads);
     return error;
 }
 
@@ -158,7 +160,7 @@ static void zone_close(struct pb_heap *heap)
     struct zone_heap *zone = zone_of(heap);
     pb_pages_close(&zone->pages);
     pb_lock_fini(&zone->lock);
-    pb_pages_unmap(zone, sizeof *zone);
+    pb_colour_unmap(zone, sizeof *zone, heap->block_bytes, zone->threads);
 }
 
 static int zone_attach(struct pb_heap *heap, unsigned index, struct pb_thread **thread)

@@ -156,6 +156,18 @@ static void hooks_call(const struct phase_run *run, unsigned index, bool after)
     }
 }
 
+/* The session's own look at the heap: one worker's, while the others wait on either side of it. */
+static void edge_call(const struct phase_run *run, unsigned index, bool after)
+{
+    const struct pb_session *session = run->session;
+    if (run->phase != PB_PHASE_RATE || session->edge == NULL)
+        return;
+    pb_team_line_up(session->team);
+    if (index == 0)
+        session->edge(session->edge_context, after);
+    pb_team_line_up(session->team);
+}
+
 static int phase_job(void *context, unsigned index)
 {
     const struct phase_run *run = context;
@@ -167,11 +179,13 @@ static int phase_job(void *context, unsigned index)
     if (session->workload->begin != NULL)
         session->workload->begin(worker);
     uint64_t steps = session->workload->steps(worker);
+    edge_call(run, index, false);
     pb_team_line_up(session->team);
     hooks_call(run, index, false);
     window_run(run, worker, steps < run->limit ? steps : run->limit, &window);
     hooks_call(run, index, true);
     session->windows[run->phase][index] = window;
+    edge_call(run, index, true);
     pb_team_line_up(session->team);
     if (session->workload->end != NULL)
         session->workload->end(worker);

@@ -40,6 +40,9 @@ struct pb_session {
     unsigned n;
     uint64_t sample_gap;       /* mean steps between two sampled ones; 0: TAIL is not run */
     uint64_t seed;             /* of the gaps */
+    void (*edge)(void *context, bool after); /* optional; called on one worker right before and behind
+                                                RATE's window, with no worker in the heap */
+    void *edge_context;
     const struct pb_hook *hooks;
     unsigned hooks_n;
 

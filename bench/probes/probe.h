@@ -14,6 +14,7 @@
 /* What a cell observed; everything is final. */
 struct pb_observation {
     unsigned workers;
+    unsigned step_workers; /* workers that share a step, each of which counts it */
     bool makespan; /* workers depend on each other: the time is from the start to the last end */
     const struct pb_window *rate, *tail; /* `workers` each; tail NULL when sampling was off */
     struct pb_tally rate_tally, tail_tally;   /* summed over workers */

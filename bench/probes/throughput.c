@@ -6,12 +6,13 @@
  *          Independent workers: while all run, sum(rate_i) steps are done in a unit of time. So
  *            ops_per_s = sum(rate_i): each worker's steps, pro rata, over the common window
  *            ns_per_op = n / sum(rate_i): wall time of one worker for one step
- *          Makespan (workers wait for each other): with T from go to the last end,
- *            ops_per_s = sum(steps_i) / T;  ns_per_op = T / sum(steps_i), wall time an event of the
- *          whole replay: how the events spread over workers is the program's, not a choice of ours
- * I1       the common window lies from the last to begin to the first to end; where there is
- *          none, common_share is 0: the workers were never all together
- * Cost     none in the window: the clock readings at its edges are the engine's */
+ *          Where k workers share a step (a handoff: 2) each counts it, so ops_per_s is a k-th of
+ * that. Makespan (workers wait for each other): with T from go to the last end, ops_per_s =
+ * sum(steps_i) / T;  ns_per_op = T / sum(steps_i), wall time an event of the whole replay: how the
+ * events spread over workers is the program's, not a choice of ours I1       the common window lies
+ * from the last to begin to the first to end; where there is none, common_share is 0: the workers
+ * were never all together Cost     none in the window: the clock readings at its edges are the
+ * engine's */
 #include "probes/probe.h"
 
 #include <math.h>
@@ -26,7 +27,8 @@ enum {
 };
 
 static const struct pb_metric metrics[] = {
-    [NS_PER_OP] = {"ns_per_op", "ns", -1, "wall time of a worker for one step; of a trace, for one event"},
+    [NS_PER_OP] = {"ns_per_op", "ns", -1,
+                   "wall time of a worker for one step; of a trace, for one event"},
     [OPS_PER_S] = {"ops_per_s", "1/s", 1, "steps of all workers in a second"},
     [START_SKEW] = {"start_skew_ns", "ns", -1, "from the first worker's start to the last one's"},
     [COMMON_SHARE] = {"common_share", "1", 1, "time in which all ran, of the longest window"},
@@ -71,7 +73,7 @@ static void report(const struct pb_observation *o, const void *rate, const void 
     double ns_per_op = share / rates * pb_clock_ns(1);
     bool some = e.steps > 0 && isfinite(e.rates) && isfinite(ns_per_op);
     values[NS_PER_OP] = some ? ns_per_op : NAN;
-    values[OPS_PER_S] = some ? share * 1e9 / ns_per_op : NAN;
+    values[OPS_PER_S] = some ? share * 1e9 / ns_per_op / o->step_workers : NAN;
     values[START_SKEW] = pb_clock_ns(e.last_begun - e.first_begun);
     values[COMMON_SHARE] = e.longest > 0 ? common / (double)e.longest : NAN;
     values[SHARE_MIN] = some ? e.rate_min * n / e.rates : NAN;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Setting a cell up and running it: the op streams, the heap, the workers, then the phases. What the
- * figures are made of is in cell_result.c. The harness's memory is the cell's arena; the libraries
- * that read the spec and the topology have finished with malloc before the first baseline is taken. */
+/* Setting a cell up and running it: the op streams, the heap, the workers, then the phases. What
+ * the figures are made of is in cell_result.c. The harness's memory is the cell's arena; the
+ * libraries that read the spec and the topology have finished with malloc before the first baseline
+ * is taken. */
 #include "runner/cell_internal.h"
 
 #include <errno.h>
@@ -10,8 +11,9 @@
 #include <string.h>
 
 enum {
-    ARENA_BYTES = 1u << 30,  /* address space; touched as it is taken */
-    AUDIT_STEPS = 100 * 1000, /* a worker's steps under audit, but for traces: these are whole */
+    ARENA_BYTES = 1u << 30,    /* address space; touched as it is taken */
+    AUDIT_STEPS = 100 * 1000,  /* a worker's steps under audit, but for traces: these are whole */
+    RECHECK_STEPS = 20 * 1000, /* the same behind the timed windows, on the used heap */
     AUDIT_CHECKPOINTS = 256
 };
 
@@ -38,9 +40,11 @@ static int cell_workload(struct pb_cell *cell)
         return pb_cell_refuse(cell, PB_FAILED, message);
     }
     if (workload->option_bytes > sizeof cell->options)
-        return pb_cell_refuse(cell, PB_FAILED, "the workload's options are larger than a cell holds");
+        return pb_cell_refuse(cell, PB_FAILED,
+                              "the workload's options are larger than a cell holds");
     if (pb_option_defaults(workload->options, cell->options) != 0 ||
-        pb_option_parse(workload->options, cell->options, spec->params, message, sizeof message) != 0)
+        pb_option_parse(workload->options, cell->options, spec->params, message, sizeof message) !=
+            0)
         return pb_cell_refuse(cell, PB_FAILED, message);
     cell->n = spec->threads;
     if ((workload->flags & PB_WORKLOAD_OWN_THREADS) != 0 &&
@@ -76,15 +80,15 @@ static int cell_stream(struct pb_cell *cell)
                           .workers = cell->n,
                           .seed = cell->spec->seed,
                           .scale = cell->spec->scale,
-                          .processing_units = pb_topology_units(cell->topology),
+                          .oversubscribed = cell->placement.oversubscribed,
                           .arena = &cell->arena};
     int error = cell->workload->setup(c, message, sizeof message);
     if (error == -ENOMEM)
         return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the op stream");
     if (error != 0)
         return pb_cell_refuse(cell, PB_FAILED, message);
-    cell->workers = pb_arena_take(&cell->arena, cell->n * sizeof *cell->workers,
-                                  _Alignof(struct pb_worker));
+    cell->workers =
+        pb_arena_take(&cell->arena, cell->n * sizeof *cell->workers, _Alignof(struct pb_worker));
     if (cell->workers == NULL)
         return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the workers");
     for (unsigned i = 0; i < cell->n; i++) {
@@ -117,6 +121,7 @@ static int cell_heap(struct pb_cell *cell)
         return pb_cell_refuse(cell, PB_SKIPPED, impossible);
     struct pb_heap_request request = {cell->c.block_bytes, cell->n, cell->c.expected_blocks};
     cell->resident_before = pb_resident_bytes();
+    cell->arena_before = cell->arena.used_bytes;
     int error = pb_variant_open(&cell->variant, &request, &cell->opened, message, sizeof message);
     if (error == -ENOTSUP)
         return pb_cell_refuse(cell, PB_UNAVAILABLE, message);
@@ -125,6 +130,9 @@ static int cell_heap(struct pb_cell *cell)
     if (error != 0)
         return pb_cell_refuse(cell, PB_FAILED, message);
     cell->heap_open = true;
+    pb_stats_unknown(&cell->at_open);
+    if ((cell->variant.ops->capabilities & PB_CAP_LIBRARY) != 0)
+        cell->opened.heap->ops->stats(cell->opened.heap, &cell->at_open);
     cell->result->banked = cell->opened.banked;
     const struct pb_heap *heap = cell->opened.heap;
     cell->loop = cell->workload->loop(heap, cell->spec->dispatch);
@@ -175,6 +183,15 @@ static int cell_verify_binding(struct pb_cell *cell)
     return pb_cell_refuse(cell, PB_FAILED, "a worker is not where it was bound to run");
 }
 
+/* What the strategy counted, without the workload's begin and end. */
+static void read_stats(void *context, bool after)
+{
+    struct pb_cell *cell = context;
+    struct pb_heap_stats *stats = after ? &cell->after : &cell->before;
+    pb_stats_unknown(stats);
+    cell->opened.heap->ops->stats(cell->opened.heap, stats);
+}
+
 static int cell_team(struct pb_cell *cell)
 {
     char message[160];
@@ -196,6 +213,8 @@ static int cell_team(struct pb_cell *cell)
                                         .n = cell->n,
                                         .sample_gap = cell->spec->sample_gap,
                                         .seed = cell->spec->seed,
+                                        .edge = read_stats,
+                                        .edge_context = cell,
                                         .hooks = cell->hooks,
                                         .hooks_n = cell->hooks_n};
     if (pb_session_prepare(&cell->session, &cell->arena) != 0)
@@ -212,8 +231,8 @@ static void cell_hooks(struct pb_cell *cell)
 }
 
 /* An empty cell, or NULL with the status set. */
-static struct pb_cell *cell_new(const struct pb_cell_spec *spec,
-                                const struct pb_topology *topology, struct pb_cell_result *result)
+static struct pb_cell *cell_new(const struct pb_cell_spec *spec, const struct pb_topology *topology,
+                                struct pb_cell_result *result)
 {
     *result = (struct pb_cell_result){.status = PB_OK};
     for (size_t i = 0; i < PB_METRICS_MAX; i++)
@@ -267,7 +286,7 @@ uint64_t pb_cell_steps(const struct pb_cell *cell)
     uint64_t steps = 0;
     for (unsigned i = 0; i < cell->n; i++)
         steps += cell->workload->steps(&cell->workers[i]);
-    return steps;
+    return steps / cell->workload->step_workers;
 }
 
 /* Puts every worker in front of `heap`. */
@@ -285,22 +304,27 @@ static bool cell_is_trace(const struct pb_cell *cell)
     return (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0;
 }
 
-static int cell_audit(struct pb_cell *cell)
+/* One pass with every block checked, of at most `limit` steps a worker. */
+static int cell_audit(struct pb_cell *cell, uint64_t limit, struct pb_audit_result *found)
 {
-    uint64_t limit = cell_is_trace(cell) ? UINT64_MAX : AUDIT_STEPS;
-    uint64_t steps = pb_cell_steps(cell), most = (uint64_t)AUDIT_STEPS * cell->n;
-    uint64_t ops = 2 * (cell_is_trace(cell) || steps < most ? steps : most);
+    uint64_t steps = 0;
+    for (unsigned i = 0; i < cell->n; i++)
+        steps += cell->workload->steps(&cell->workers[i]);
+    if (!cell_is_trace(cell) && steps / cell->n > limit)
+        steps = limit * cell->n;
     struct pb_audit *audit;
-    if (pb_audit_open(cell->opened.heap, cell->n, ops / AUDIT_CHECKPOINTS + 1, &audit) != 0)
+    /* an odd distance: an even one would always meet pairs of calls at the same place */
+    uint64_t distance = steps * cell->workload->step_calls / AUDIT_CHECKPOINTS | 1;
+    if (pb_audit_open(cell->opened.heap, cell->n, distance, &audit) != 0)
         return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the audit");
     int error = cell_attach(cell, pb_audit_heap(audit));
     if (error == 0) {
-        pb_session_run(&cell->session, PB_PHASE_AUDIT, cell->table, limit);
+        pb_session_run(&cell->session, PB_PHASE_AUDIT, cell->table,
+                       cell_is_trace(cell) ? UINT64_MAX : limit);
         pb_team_run(cell->team, detach_job, cell);
-        pb_audit_finish(audit, &cell->audit);
+        pb_audit_finish(audit, found);
         pb_cell_add_tallies(cell, &cell->result->audit);
-        cell->audited = true;
-        error = pb_cell_judge_audit(cell);
+        error = pb_cell_judge_audit(cell, found);
     }
     pb_audit_close(audit);
     return error;
@@ -308,8 +332,9 @@ static int cell_audit(struct pb_cell *cell)
 
 int pb_cell_warm(struct pb_cell *cell)
 {
-    if (cell->spec->audit && cell_audit(cell) != 0)
+    if (cell->spec->audit && cell_audit(cell, AUDIT_STEPS, &cell->audit) != 0)
         return -ECANCELED;
+    cell->audited = cell->spec->audit;
     if (cell_attach(cell, cell->opened.heap) != 0)
         return -ECANCELED;
     uint64_t limit = UINT64_MAX;
@@ -321,12 +346,7 @@ int pb_cell_warm(struct pb_cell *cell)
 
 int pb_cell_rate(struct pb_cell *cell, double *seconds)
 {
-    struct pb_heap *heap = cell->opened.heap;
-    pb_stats_unknown(&cell->before);
-    heap->ops->stats(heap, &cell->before);
     pb_session_run(&cell->session, PB_PHASE_RATE, cell->loop, UINT64_MAX);
-    pb_stats_unknown(&cell->after);
-    heap->ops->stats(heap, &cell->after);
     *seconds = pb_cell_wall_ns(cell) * 1e-9;
     return pb_cell_judge_phase(cell, PB_PHASE_RATE, &cell->result->rate);
 }
@@ -340,8 +360,22 @@ int pb_cell_tail(struct pb_cell *cell)
     int error = pb_cell_judge_phase(cell, PB_PHASE_TAIL, &tail);
     cell->tail_tally = tail;
     if (error == 0 && tail.hash != cell->result->rate.hash)
-        return pb_cell_refuse(cell, PB_FAILED, "the sampled pass ran other operations than the timed one");
+        return pb_cell_refuse(cell, PB_FAILED,
+                              "the sampled pass ran other operations than the timed one");
     return error != 0 ? error : cell_verify_binding(cell);
+}
+
+int pb_cell_recheck(struct pb_cell *cell)
+{
+    struct pb_audit_result again;
+    char message[256];
+    struct pb_heap *heap = cell->opened.heap;
+    pb_team_run(cell->team, detach_job, cell);
+    if (heap->ops->check != NULL && heap->ops->check(heap, message, sizeof message) != 0)
+        return pb_cell_refuse(cell, PB_CORRUPT, message);
+    if (!cell->audited || cell_is_trace(cell))
+        return 0; /* a trace's audit was all of it */
+    return cell_audit(cell, RECHECK_STEPS, &again);
 }
 
 void pb_cell_close(struct pb_cell *cell)
@@ -363,7 +397,8 @@ void pb_cell_execute(const struct pb_cell_spec *spec, const struct pb_topology *
     double seconds;
     if (pb_cell_open(spec, topology, result, &cell) != 0)
         return;
-    if (pb_cell_warm(cell) == 0 && pb_cell_rate(cell, &seconds) == 0 && pb_cell_tail(cell) == 0)
+    if (pb_cell_warm(cell) == 0 && pb_cell_rate(cell, &seconds) == 0 && pb_cell_tail(cell) == 0 &&
+        pb_cell_recheck(cell) == 0)
         pb_cell_finish(cell);
     pb_cell_close(cell);
 }

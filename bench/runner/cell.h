@@ -65,7 +65,7 @@ struct pb_cell;
 int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topology,
                  struct pb_cell_result *result, struct pb_cell **cell);
 
-/* Steps of the rate window over all workers. */
+/* Steps of the rate window; one that several workers share is counted once. */
 uint64_t pb_cell_steps(const struct pb_cell *cell);
 
 /* The same before anything is opened: from the workload alone. 0 if the cell cannot run. */
@@ -78,6 +78,10 @@ int pb_cell_warm(struct pb_cell *cell);
  * Returns as pb_cell_warm. */
 int pb_cell_rate(struct pb_cell *cell, double *seconds);
 int pb_cell_tail(struct pb_cell *cell);
+
+/* Checks the heap behind the windows: its structures, and another short audit pass on it as it is now.
+ * Detaches the workers. Returns as pb_cell_warm. */
+int pb_cell_recheck(struct pb_cell *cell);
 
 /* Fills the rest of the result from what was observed; status becomes ok unless it says otherwise. */
 void pb_cell_finish(struct pb_cell *cell);

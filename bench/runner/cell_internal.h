@@ -28,6 +28,8 @@ struct pb_cell {
     bool heap_open;
     const struct pb_loop *loop, *table;
     uint64_t resident_before; /* before the heap was opened */
+    size_t arena_before;      /* of the harness's arena, at the same moment */
+    struct pb_heap_stats at_open; /* of a library: what the process had allocated before */
 
     struct pb_team *team;
     struct pb_worker *workers;
@@ -51,7 +53,7 @@ void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum);
 /* Whether the phase that has just ended did what it should. `sum` (may be NULL) gets the tallies.
  * Returns 0, or -ECANCELED with the status set. */
 int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tally *sum);
-int pb_cell_judge_audit(struct pb_cell *cell);
+int pb_cell_judge_audit(struct pb_cell *cell, const struct pb_audit_result *audit);
 
 /* From the common start of the rate window to its last end. */
 double pb_cell_wall_ns(const struct pb_cell *cell);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What became of a cell: the checks that decide its status, the figures that the probes make of what
- * was observed, and its name. */
+/* What became of a cell: the checks that decide its status, the figures that the probes make of
+ * what was observed, and its name. */
 #include "runner/cell_internal.h"
 
 #include <ctype.h>
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const pb_status_names[] = {"ok",  "failed",  "crashed", "timeout",    "oom",
+const char *const pb_status_names[] = {"ok",      "failed",  "crashed",     "timeout", "oom",
                                        "corrupt", "skipped", "unavailable", NULL};
 
 void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum)
@@ -45,7 +45,8 @@ int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tal
         *sum = tally;
     if (tally.damaged != 0) {
         snprintf(message, sizeof message,
-                 "%" PRIu64 " blocks did not hold what their owner wrote: handed out twice or overwritten",
+                 "%" PRIu64
+                 " blocks did not hold what their owner wrote: handed out twice or overwritten",
                  tally.damaged);
         return pb_cell_refuse(cell, PB_CORRUPT, message);
     }
@@ -53,19 +54,29 @@ int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tal
         snprintf(message, sizeof message, "%" PRIu64 " allocations returned NULL", tally.exhausted);
         return pb_cell_refuse(cell, PB_OOM, message);
     }
-    if (phase != PB_PHASE_WARM && !all_steps_done(cell, phase))
+    if (phase == PB_PHASE_WARM)
+        return 0;
+    if (!all_steps_done(cell, phase))
         return pb_cell_refuse(cell, PB_FAILED, "a worker ended before its stream did");
+    uint64_t steps = pb_cell_steps(cell) * cell->workload->step_workers;
+    if (tally.allocs + tally.frees + tally.reallocs != steps * cell->workload->step_calls ||
+        (cell->workload->step_calls == 2 && tally.allocs != tally.frees)) {
+        snprintf(message, sizeof message,
+                 "%" PRIu64 " allocations, %" PRIu64 " frees and %" PRIu64
+                 " reallocs do not add up to %" PRIu64 " steps",
+                 tally.allocs, tally.frees, tally.reallocs, steps);
+        return pb_cell_refuse(cell, PB_FAILED, message);
+    }
     return 0;
 }
 
-int pb_cell_judge_audit(struct pb_cell *cell)
+int pb_cell_judge_audit(struct pb_cell *cell, const struct pb_audit_result *audit)
 {
     static const enum pb_status status[] = {
-        [PB_FAULT_NONE] = PB_OK,           [PB_FAULT_EXHAUSTED] = PB_OOM,
-        [PB_FAULT_TWICE] = PB_CORRUPT,     [PB_FAULT_MISALIGNED] = PB_CORRUPT,
-        [PB_FAULT_CORRUPT] = PB_CORRUPT,   [PB_FAULT_UNKNOWN] = PB_FAILED,
+        [PB_FAULT_NONE] = PB_OK,         [PB_FAULT_EXHAUSTED] = PB_OOM,
+        [PB_FAULT_TWICE] = PB_CORRUPT,   [PB_FAULT_MISALIGNED] = PB_CORRUPT,
+        [PB_FAULT_CORRUPT] = PB_CORRUPT, [PB_FAULT_UNKNOWN] = PB_FAILED,
     };
-    const struct pb_audit_result *audit = &cell->audit;
     const struct pb_tally *tally = &cell->result->audit;
     char message[256];
     if (audit->fault != PB_FAULT_NONE)
@@ -98,11 +109,16 @@ static struct pb_heap_stats stats_of_window(const struct pb_cell *cell)
 {
     struct pb_heap_stats stats = cell->after;
     static const size_t counters[] = {
-        offsetof(struct pb_heap_stats, allocs),         offsetof(struct pb_heap_stats, frees),
-        offsetof(struct pb_heap_stats, hits),           offsetof(struct pb_heap_stats, misses),
-        offsetof(struct pb_heap_stats, overflows),      offsetof(struct pb_heap_stats, refills),
-        offsetof(struct pb_heap_stats, os_calls),       offsetof(struct pb_heap_stats, fallthrough),
-        offsetof(struct pb_heap_stats, lock_contended), offsetof(struct pb_heap_stats, native_reallocs),
+        offsetof(struct pb_heap_stats, allocs),
+        offsetof(struct pb_heap_stats, frees),
+        offsetof(struct pb_heap_stats, hits),
+        offsetof(struct pb_heap_stats, misses),
+        offsetof(struct pb_heap_stats, overflows),
+        offsetof(struct pb_heap_stats, refills),
+        offsetof(struct pb_heap_stats, os_calls),
+        offsetof(struct pb_heap_stats, fallthrough),
+        offsetof(struct pb_heap_stats, lock_contended),
+        offsetof(struct pb_heap_stats, native_reallocs),
         offsetof(struct pb_heap_stats, lock_acquisitions),
     };
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
@@ -116,7 +132,8 @@ static struct pb_heap_stats stats_of_window(const struct pb_cell *cell)
     return stats;
 }
 
-/* Workers' histograms into one for the cell, on mappings of their own: the result outlives the arena. */
+/* Workers' histograms into one for the cell, on mappings of their own: the result outlives the
+ * arena. */
 static struct pb_hist *merged(const struct pb_hist *hists, unsigned n)
 {
     struct pb_hist *all = hists != NULL ? pb_pages_map(sizeof *all) : NULL;
@@ -138,12 +155,24 @@ static void move_baseline(struct pb_audit_result *audit, uint64_t before)
     audit->rss_end_bytes += opening;
 }
 
+/* A library serves the whole process: what it had handed out and held before is not the workload's.
+ */
+static void forget_others(struct pb_heap_stats *stats, const struct pb_heap_stats *at_open)
+{
+    uint64_t *const values[] = {&stats->granted_bytes, &stats->held_bytes, &stats->held_peak_bytes};
+    const uint64_t before[] = {at_open->granted_bytes, at_open->held_bytes, at_open->held_bytes};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        if (*values[i] != PB_STAT_UNKNOWN && before[i] != PB_STAT_UNKNOWN)
+            *values[i] = *values[i] > before[i] ? *values[i] - before[i] : 0;
+}
+
 static void probe_values(struct pb_cell *cell)
 {
     struct pb_cell_result *result = cell->result;
     const struct pb_session *s = &cell->session;
     bool sampled = cell->spec->sample_gap != 0;
     struct pb_observation o = {.workers = cell->n,
+                               .step_workers = cell->workload->step_workers,
                                .makespan = (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0,
                                .rate = s->windows[PB_PHASE_RATE],
                                .tail = sampled ? s->windows[PB_PHASE_TAIL] : NULL,
@@ -184,8 +213,12 @@ void pb_cell_finish(struct pb_cell *cell)
         result->alloc_hist = merged(cell->session.alloc_hists, cell->n);
         result->free_hist = merged(cell->session.free_hists, cell->n);
     }
-    if (cell->audited)
-        move_baseline(&cell->audit, cell->resident_before);
+    if (cell->audited) {
+        move_baseline(&cell->audit,
+                      cell->resident_before + (cell->arena.used_bytes - cell->arena_before));
+        forget_others(&cell->audit.at_live_peak, &cell->at_open);
+        forget_others(&cell->audit.at_end, &cell->at_open);
+    }
     if (heap->ops->version == NULL ||
         heap->ops->version(heap, result->version, sizeof result->version) != 0)
         snprintf(result->version, sizeof result->version, "poolbench");
@@ -227,8 +260,9 @@ static void append_params(char *out, size_t size, const char *params)
                 value += i + 1;
                 break;
             }
-        used += (size_t)snprintf(out + used, size - used, "/%.*s:%.*s", (int)(key < length ? key : length),
-                                 params, (int)value_length, value);
+        used +=
+            (size_t)snprintf(out + used, size - used, "/%.*s:%.*s",
+                             (int)(key < length ? key : length), params, (int)value_length, value);
         params += length + (params[length] == ',');
     }
 }

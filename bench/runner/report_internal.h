@@ -41,7 +41,11 @@ void pb_notes_words(struct pb_notes *notes, const struct pb_summary *summary);
 void pb_report_limits(const struct pb_summary *summary, const struct pb_summary_group *group,
                       char *out, size_t size);
 
-/* "[0.97, 1.02]", or "-" without an interval. */
+/* Whether an interval has shrunk to a point: values in steps, not a certainty. */
+bool pb_report_no_width(const struct pb_estimate *estimate);
+
+/* "[0.97, 1.02]", with digits enough to tell its ends apart; "no spread" of one without width; "-"
+ * without an interval. */
 void pb_report_interval(const struct pb_estimate *estimate, char *out, size_t size);
 
 /* The writers. Return 0, -ENOMEM, -EIO. */

@@ -13,8 +13,6 @@
 
 enum { NOTE_MAX = 2048, NOTE_NAMED_MAX = 3, NOTE_WARNINGS_MAX = 12 };
 
-#define OVERLAP_LEAST 0.95 /* below that workers did not contend as the cell says */
-
 void pb_notes_add(struct pb_notes *notes, enum pb_note_section section, const char *head,
                   const char *format, ...)
 {
@@ -111,19 +109,37 @@ static void note_reading(struct pb_notes *notes, const struct pb_summary *summar
                      "or the difference is within the A/A noise or 2 %%");
 }
 
+static void note_comparisons(struct pb_notes *notes, const struct pb_summary *summary)
+{
+    size_t ratios = 0;
+    char count[64];
+    for (size_t i = 0; i < summary->groups_n; i++) {
+        for (size_t k = 0; k < summary->groups[i].rows_n; k++)
+            ratios += summary->groups[i].rows[k].ratio.n > 0;
+    }
+    pb_text_count(ratios, "comparison", count, sizeof count);
+    if (ratios > 0)
+        pb_notes_add(notes, PB_NOTE_HEADER, "compared",
+                     "%s, each at 95 %%, not adjusted for their number", count);
+}
+
 /* --- warnings -------------------------------------------------------------------------------- */
 
 static void note_interference(struct pb_notes *notes, const struct pb_run *run)
 {
-    size_t ok = 0, low = 0, disturbed = 0;
+    size_t ok = 0, low = 0, disturbed = 0, shared = 0;
     double preemptions = 0;
     for (size_t i = 0; i < run->reps_n; i++) {
         const struct pb_rep *rep = &run->reps[i];
         double taken = pb_rep_metric(rep, PB_KEY_PREEMPTIONS);
         if (rep->status != PB_OK)
             continue;
+        if (pb_summary_oversubscribed(rep)) {
+            shared++;
+            continue;
+        }
         ok++;
-        low += pb_rep_metric(rep, PB_KEY_OVERLAP) < OVERLAP_LEAST;
+        low += pb_summary_disturbed(rep);
         if (taken > 0) {
             disturbed++;
             preemptions += taken;
@@ -133,13 +149,38 @@ static void note_interference(struct pb_notes *notes, const struct pb_run *run)
         pb_notes_add(
             notes, PB_NOTE_WARNING, "overlap",
             "below %.2f in %zu of %zu repetitions (%.1f %%): their workers ran less at the "
-            "same time than the cell says",
-            OVERLAP_LEAST, low, ok, 100.0 * (double)low / (double)ok);
+            "same time than the cell says; a row of which more than half is disturbed so is "
+            "left out of the words",
+            PB_SUMMARY_OVERLAP, low, ok, 100.0 * (double)low / (double)ok);
     if (disturbed > 0)
         pb_notes_add(notes, PB_NOTE_WARNING, "preempted",
                      "workers were taken off their processing units %.0f times, in %zu of %zu "
                      "repetitions",
                      preemptions, disturbed, ok);
+    if (shared > 0)
+        pb_notes_add(notes, PB_NOTE_WARNING, "shared",
+                     "%zu repetitions are oversubscribed by design: their workers take turns, "
+                     "their overlap and preemptions are not held against them",
+                     shared);
+}
+
+/* Groups that cannot be compared, or in which the same differs from itself. */
+static void note_groups(struct pb_notes *notes, const struct pb_summary *summary)
+{
+    for (size_t i = 0; i < summary->groups_n; i++) {
+        const struct pb_summary_group *group = &summary->groups[i];
+        const struct pb_estimate *twin = group->twin != NULL ? &group->twin->ratio : NULL;
+        if (group->streams_differ)
+            pb_notes_add(notes, PB_NOTE_WARNING, "stream",
+                         "%s: its cells executed different op streams; their figures do not "
+                         "compare",
+                         group->title);
+        if (twin != NULL && twin->n > 0 && (twin->low > 1 || twin->high < 1))
+            pb_notes_add(notes, PB_NOTE_WARNING, "A/A",
+                         "%s: the twin differs from itself [%.3f, %.3f]: do not trust "
+                         "differences of that size",
+                         group->title, twin->low, twin->high);
+    }
 }
 
 /* Whether an earlier repetition has that warning already. */
@@ -224,6 +265,7 @@ static void note_doubts(struct pb_notes *notes, const struct pb_summary *summary
     else if (json_integer_value(json_object_get(suite, "check")) > 0)
         pb_notes_add(notes, PB_NOTE_WARNING, "checked",
                      "a debug build with checks: the times mean nothing");
+    note_groups(notes, summary);
     note_interference(notes, run);
     note_warnings(notes, run);
     note_pairs(notes, summary);
@@ -290,6 +332,7 @@ void pb_notes_run(struct pb_notes *notes, const struct pb_summary *summary)
     note_run(notes, summary->run);
     note_machine(notes, summary);
     note_reading(notes, summary);
+    note_comparisons(notes, summary);
     note_doubts(notes, summary);
     note_failures(notes, summary);
 }

@@ -92,24 +92,33 @@ static double percentile(const struct pb_hist *hist, double quantile)
     return (double)pb_hist_value_at(hist, quantile);
 }
 
-int pb_summary_percentiles(struct pb_summary_row *row, double resolution, struct pb_hist *hist)
+int pb_summary_percentiles(struct pb_summary_row *row, struct pb_hist *hist)
 {
     if (series_reserve(&row->p99_alloc, row->reps_n) != 0 ||
-        series_reserve(&row->p99_free, row->reps_n) != 0 ||
-        series_reserve(&row->tail, row->reps_n) != 0)
+        series_reserve(&row->p99_free, row->reps_n) != 0)
         return -ENOMEM;
     for (size_t i = 0; i < row->reps_n; i++) {
         const struct pb_rep *rep = row->reps[i];
-        double p99, p50;
+        double p99;
         if (rep->status != PB_OK)
             continue;
-        if (pb_rep_hist(rep, "alloc", hist) == 0 && !isnan(p99 = percentile(hist, 0.99))) {
-            p50 = fmax(percentile(hist, 0.5), resolution);
+        if (pb_rep_hist(rep, "alloc", hist) == 0 && !isnan(p99 = percentile(hist, 0.99)))
             series_add(&row->p99_alloc, rep->block, p99);
-            series_add(&row->tail, rep->block, fmax(p99, resolution) / p50);
-        }
         if (pb_rep_hist(rep, "free", hist) == 0 && !isnan(p99 = percentile(hist, 0.99)))
             series_add(&row->p99_free, rep->block, p99);
     }
     return 0;
+}
+
+bool pb_summary_oversubscribed(const struct pb_rep *rep)
+{
+    return json_is_true(json_object_get(rep->json, "oversubscribed"));
+}
+
+bool pb_summary_disturbed(const struct pb_rep *rep)
+{
+    const json_t *workers = json_object_get(rep->json, "workers");
+    json_int_t n = json_is_integer(workers) ? json_integer_value(workers) : rep->threads;
+    return n > 1 && rep->status == PB_OK && !pb_summary_oversubscribed(rep) &&
+           pb_rep_metric(rep, PB_KEY_OVERLAP) < PB_SUMMARY_OVERLAP;
 }

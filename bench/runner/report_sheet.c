@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { INTERVAL_DIGITS_MAX = 9 };
+
+#define NO_WIDTH 1e-8 /* of the value: what rounding leaves */
+
 /* What a cell is made from. */
 struct place {
     const struct pb_summary *summary;
@@ -105,11 +109,15 @@ static void cell_status(const struct place *at, char *out)
 {
     const struct pb_summary_row *row = at->row;
     const char *word = pb_status_word(row->status);
+    int used;
     if (row->status == PB_OK || row->counts[row->status] == row->reps_n)
-        snprintf(out, PB_SHEET_CELL_MAX, "%s", word);
+        used = snprintf(out, PB_SHEET_CELL_MAX, "%s", word);
     else
-        snprintf(out, PB_SHEET_CELL_MAX, "%s %zu of %zu", word, row->counts[row->status],
-                 row->reps_n);
+        used = snprintf(out, PB_SHEET_CELL_MAX, "%s %zu of %zu", word, row->counts[row->status],
+                        row->reps_n);
+    if (row->disturbed > 0)
+        snprintf(out + used, PB_SHEET_CELL_MAX - (size_t)used, "%s%zu of %zu disturbed",
+                 used > 0 ? ", " : "", row->disturbed, row->counts[PB_OK]);
 }
 
 /* `dispensable`: left out first where it is highest; 0 never. The value's head is the metric. */
@@ -133,6 +141,11 @@ static const struct {
     [PB_COLUMN_STATUS] = {"status", cell_status, true, 0},
 };
 
+bool pb_report_no_width(const struct pb_estimate *estimate)
+{
+    return estimate->high - estimate->low <= NO_WIDTH * fabs(estimate->value);
+}
+
 void pb_report_interval(const struct pb_estimate *estimate, char *out, size_t size)
 {
     char low[32], high[32];
@@ -140,8 +153,16 @@ void pb_report_interval(const struct pb_estimate *estimate, char *out, size_t si
         snprintf(out, size, "-");
         return;
     }
+    if (pb_report_no_width(estimate)) {
+        snprintf(out, size, "no spread");
+        return;
+    }
     pb_text_number(estimate->low, low, sizeof low);
     pb_text_number(estimate->high, high, sizeof high);
+    for (int digits = 3; strcmp(low, high) == 0 && digits <= INTERVAL_DIGITS_MAX; digits++) {
+        snprintf(low, sizeof low, "%.*f", digits, estimate->low);
+        snprintf(high, sizeof high, "%.*f", digits, estimate->high);
+    }
     snprintf(out, size, "[%s, %s]", low, high);
 }
 

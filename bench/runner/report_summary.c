@@ -150,6 +150,7 @@ static int row_fill(struct pb_summary_row *row, const struct entry *entries, siz
     for (size_t i = row->reps_n; i-- > 0;) {
         const struct pb_rep *rep = row->reps[i];
         row->counts[rep->status]++;
+        row->disturbed += pb_summary_disturbed(rep);
         if (rep->status != PB_OK) {
             row->status = rep->status;
             row->reason = rep->reason;
@@ -168,7 +169,6 @@ static void row_free(struct pb_summary_row *row)
     pb_series_free(&row->series);
     pb_series_free(&row->p99_alloc);
     pb_series_free(&row->p99_free);
-    pb_series_free(&row->tail);
 }
 
 static size_t same_cell(const struct entry *entries, size_t n)
@@ -257,12 +257,36 @@ const struct pb_summary_row *pb_summary_empty(const struct pb_summary *summary,
 
 /* --- comparison ------------------------------------------------------------------------------ */
 
+/* Whether a row executed another stream than *stream, the first that is seen. */
+static bool row_differs(const struct pb_summary_row *row, const char **stream)
+{
+    for (size_t i = 0; i < row->reps_n; i++) {
+        const struct pb_rep *rep = row->reps[i];
+        const char *hash = json_string_value(json_object_get(rep->json, "stream_hash"));
+        if (rep->status != PB_OK || hash == NULL)
+            continue;
+        if (*stream != NULL && strcmp(*stream, hash) != 0)
+            return true;
+        *stream = hash;
+    }
+    return false;
+}
+
+static bool streams_differ(const struct pb_summary_group *group)
+{
+    const char *stream = NULL;
+    bool differ = group->twin != NULL && row_differs(group->twin, &stream);
+    for (size_t i = 0; !differ && i < group->rows_n; i++)
+        differ = row_differs(&group->rows[i], &stream);
+    return differ;
+}
+
 /* The A/A ratio and the bound that it sets. */
 static int group_noise(struct pb_summary_group *group)
 {
     char base[PB_VARIANT_MAX];
     group->bound = log1p(PB_SUMMARY_LEAST_EFFECT);
-    if (group->twin == NULL)
+    if (group->twin == NULL || group->streams_differ)
         return 0;
     base_label(group->twin->alloc, base, sizeof base);
     const struct pb_summary_row *row = pb_summary_find(group, base);
@@ -287,14 +311,16 @@ static char row_sign(const struct pb_summary_row *row, double bound, int better)
 static int group_compare(const struct pb_summary *summary, struct pb_summary_group *group,
                          struct pb_hist *hist)
 {
+    group->streams_differ = streams_differ(group);
     int error = group_noise(group);
     group->reference = pb_summary_find(group, summary->reference);
     group->null = pb_summary_find(group, "null");
     for (size_t i = 0; error == 0 && i < group->rows_n; i++) {
         struct pb_summary_row *row = &group->rows[i];
         row->sign = ' ';
-        error = pb_summary_percentiles(row, summary->resolution, hist);
-        if (error != 0 || group->reference == NULL || row == group->reference)
+        error = pb_summary_percentiles(row, hist);
+        if (error != 0 || group->reference == NULL || row == group->reference ||
+            group->streams_differ)
             continue;
         error = pb_summary_pair(&row->series, &group->reference->series, &row->ratio);
         error = error == -ENOENT ? 0 : error;
@@ -342,18 +368,20 @@ static int find_reference(struct pb_summary *summary, const char *reference, cha
     return -ENOENT;
 }
 
-static double clock_resolution(const struct pb_run *run)
+static void find_clock(struct pb_summary *summary)
 {
-    const json_t *clock = json_object_get(json_object_get(run->header, "machine"), "clock");
-    return fmax(json_number_value(json_object_get(clock, "quantum_ns")),
-                json_number_value(json_object_get(clock, "overhead_ns")));
+    const json_t *machine = json_object_get(summary->run->header, "machine");
+    const json_t *clock = json_object_get(machine, "clock");
+    double quantum = json_number_value(json_object_get(clock, "quantum_ns"));
+    summary->resolution = fmax(quantum, json_number_value(json_object_get(clock, "overhead_ns")));
+    summary->step = summary->resolution + quantum;
 }
 
 int pb_summary_make(const struct pb_run *run, const char *metric, const char *reference,
                     struct pb_summary *summary, char *message, size_t message_size)
 {
     *summary = (struct pb_summary){.run = run, .metric = metric};
-    summary->resolution = clock_resolution(run);
+    find_clock(summary);
     int error = find_metric(summary, message, message_size);
     if (error == 0)
         error = find_reference(summary, reference, message, message_size);

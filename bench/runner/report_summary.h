@@ -12,6 +12,7 @@
 
 #define PB_SUMMARY_CONFIDENCE   0.95
 #define PB_SUMMARY_LEAST_EFFECT 0.02 /* a smaller difference never counts */
+#define PB_SUMMARY_OVERLAP      0.95 /* below that workers did not contend as the cell says */
 
 enum {
     PB_SUMMARY_BLOCKS_MIN = 6,      /* below that no interval of 95 % exists */
@@ -49,7 +50,8 @@ struct pb_summary_row {
     struct pb_estimate median;
     struct pb_estimate ratio; /* to the reference; n is 0 without pairs */
     char sign; /* '+' better, '-' worse, '~' no difference shown, ' ' cannot be said */
-    struct pb_series p99_alloc, p99_free, tail; /* ns; tail is p99 / p50 of alloc */
+    struct pb_series p99_alloc, p99_free; /* ns */
+    size_t disturbed;                     /* of the repetitions that are ok */
 };
 
 /* The cells that are compared with one another. */
@@ -64,6 +66,7 @@ struct pb_summary_group {
     struct pb_summary_row *reference, *null; /* among rows, or NULL */
     struct pb_summary_row *twin;             /* the A/A twin, or NULL */
     double bound; /* |ln ratio| that a difference must exceed: A/A or PB_SUMMARY_LEAST_EFFECT */
+    bool streams_differ; /* its cells executed different operations: nothing is compared */
 };
 
 struct pb_summary {
@@ -71,6 +74,7 @@ struct pb_summary {
     const char *metric, *unit, *reference;
     int better;        /* -1 lower, 1 higher */
     double resolution; /* ns below which no percentile is real */
+    double step;       /* ns: percentiles that differ by no more do not differ */
     struct pb_summary_group *groups;
     size_t groups_n;
 };
@@ -99,7 +103,13 @@ void pb_series_free(struct pb_series *series);
 double pb_series_median(const struct pb_series *series);
 
 /* Fills the percentiles of a row; `hist` is room to work in. Returns 0 or -ENOMEM. */
-int pb_summary_percentiles(struct pb_summary_row *row, double resolution, struct pb_hist *hist);
+int pb_summary_percentiles(struct pb_summary_row *row, struct pb_hist *hist);
+
+/* More workers than processing units, by design: such cells do not run at the same time. */
+bool pb_summary_oversubscribed(const struct pb_rep *rep);
+
+/* Whether the workers of a repetition, meant to run at the same time, did so too little. */
+bool pb_summary_disturbed(const struct pb_rep *rep);
 
 /* The row of that label in a group, or NULL. */
 struct pb_summary_row *pb_summary_find(const struct pb_summary_group *group, const char *alloc);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The result in words: for each group the fastest, leanest and steadiest variant, where the data
- * show one. A variant leads only if every other differs from it by more than the group's noise;
- * those that do not are named beside it. See report_internal.h. */
+ * show one. A variant leads only if every other differs from it by more than the group's noise
+ * and, for times of one call, by more than the clock can tell; those that do not are named beside
+ * it. See report_internal.h. */
 #include "runner/report_internal.h"
 
 #include "runner/report_text.h"
@@ -24,16 +25,25 @@ struct contender {
     bool tied; /* with the best */
 };
 
-struct contest {
-    struct contender *contenders;
-    size_t n, best, next; /* next: the best that is not tied; n if there is none */
-    int better;
-    struct pb_estimate lead; /* next against best, >= 1 */
-};
-
 /* Where the values of a contest come from. */
 typedef int series_fn(const struct pb_summary *summary, const struct pb_summary_row *row,
                       struct pb_series *series);
+
+/* What a contest is about. */
+struct subject {
+    const char *what, *unit;
+    int better;
+    series_fn *values;
+    double least; /* medians that differ by no more are tied */
+    double floor; /* a value no higher is an upper limit; negative: none */
+};
+
+struct contest {
+    const struct subject *subject;
+    struct contender *contenders;
+    size_t n, best, next;    /* next: the best that is not tied; n if there is none */
+    struct pb_estimate lead; /* next against best, >= 1 */
+};
 
 static int series_of_metric(const struct pb_summary *summary, const struct pb_summary_row *row,
                             struct pb_series *series)
@@ -53,19 +63,19 @@ static int series_of_lean(const struct pb_summary *summary, const struct pb_summ
     return pb_summary_series(row, PB_KEY_LEAN, series);
 }
 
-static int series_of_tail(const struct pb_summary *summary, const struct pb_summary_row *row,
-                          struct pb_series *series)
+/* The p99 of an allocation; what the clock cannot resolve counts as its resolution. */
+static int series_of_p99(const struct pb_summary *summary, const struct pb_summary_row *row,
+                         struct pb_series *series)
 {
-    (void)summary;
-    size_t n = row->tail.n;
+    size_t n = row->p99_alloc.n;
     series->n = n;
     series->values = calloc(n + 1, sizeof *series->values);
     series->blocks = calloc(n + 1, sizeof *series->blocks);
     if (series->values == NULL || series->blocks == NULL)
         return -ENOMEM;
-    if (n > 0) {
-        memcpy(series->values, row->tail.values, n * sizeof *series->values);
-        memcpy(series->blocks, row->tail.blocks, n * sizeof *series->blocks);
+    for (size_t i = 0; i < n; i++) {
+        series->values[i] = fmax(row->p99_alloc.values[i], summary->resolution);
+        series->blocks[i] = row->p99_alloc.blocks[i];
     }
     return 0;
 }
@@ -73,7 +83,7 @@ static int series_of_tail(const struct pb_summary *summary, const struct pb_summ
 static bool better_than(const struct contest *contest, size_t a, size_t b)
 {
     double left = contest->contenders[a].median, right = contest->contenders[b].median;
-    return contest->better > 0 ? left > right : left < right;
+    return contest->subject->better > 0 ? left > right : left < right;
 }
 
 /* The ratio by which the best is ahead of another, >= 1 when it is. */
@@ -81,8 +91,16 @@ static int lead_over(const struct contest *contest, size_t other, struct pb_esti
 {
     const struct pb_series *best = &contest->contenders[contest->best].series;
     const struct pb_series *rest = &contest->contenders[other].series;
-    return contest->better > 0 ? pb_summary_pair(best, rest, lead)
-                               : pb_summary_pair(rest, best, lead);
+    return contest->subject->better > 0 ? pb_summary_pair(best, rest, lead)
+                                        : pb_summary_pair(rest, best, lead);
+}
+
+/* Whether the best is ahead of another by what counts. */
+static bool leads(const struct contest *contest, size_t other, const struct pb_estimate *lead,
+                  double bound)
+{
+    double gap = contest->contenders[other].median - contest->contenders[contest->best].median;
+    return lead->value > 1 && pb_summary_counts(lead, bound) && fabs(gap) > contest->subject->least;
 }
 
 /* Finds the best, those tied with it, and the next. */
@@ -97,8 +115,7 @@ static int contest_decide(struct contest *contest, double bound)
         int error = i == contest->best ? 0 : lead_over(contest, i, &lead);
         if (error != 0)
             return error;
-        contest->contenders[i].tied =
-            i == contest->best || !(lead.value > 1 && pb_summary_counts(&lead, bound));
+        contest->contenders[i].tied = i == contest->best || !leads(contest, i, &lead, bound);
         if (!contest->contenders[i].tied &&
             (contest->next == contest->n || better_than(contest, i, contest->next))) {
             contest->next = i;
@@ -110,7 +127,7 @@ static int contest_decide(struct contest *contest, double bound)
 
 /* The noise of these values: how far the twin is from what it is the twin of. */
 static int contest_noise(const struct pb_summary *summary, const struct pb_summary_group *group,
-                         const struct contest *contest, series_fn *values, double *bound)
+                         const struct contest *contest, double *bound)
 {
     struct pb_series twin = {0};
     struct pb_estimate ratio;
@@ -118,7 +135,7 @@ static int contest_noise(const struct pb_summary *summary, const struct pb_summa
     *bound = 0;
     if (group->twin == NULL)
         return 0;
-    error = values(summary, group->twin, &twin);
+    error = contest->subject->values(summary, group->twin, &twin);
     for (size_t i = 0; error == 0 && i < contest->n; i++) {
         const char *alloc = contest->contenders[i].row->alloc;
         if (strncmp(group->twin->alloc, alloc, strlen(alloc)) != 0 ||
@@ -140,9 +157,10 @@ static void contest_close(struct contest *contest, size_t most)
     free(contest->contenders);
 }
 
-/* Takes the allocators of a group that have values enough for an interval. */
+/* Takes the allocators of a group that have values enough for an interval and mostly ran as their
+ * cell says. */
 static int contest_open(const struct pb_summary *summary, const struct pb_summary_group *group,
-                        series_fn *values, struct contest *contest)
+                        struct contest *contest)
 {
     int error = 0;
     contest->contenders = calloc(group->rows_n + 1, sizeof *contest->contenders);
@@ -150,10 +168,10 @@ static int contest_open(const struct pb_summary *summary, const struct pb_summar
         return -ENOMEM;
     for (size_t i = 0; error == 0 && i < group->rows_n; i++) {
         struct contender *contender = &contest->contenders[contest->n];
-        if (group->rows[i].floor)
+        if (group->rows[i].floor || 2 * group->rows[i].disturbed > group->rows[i].counts[PB_OK])
             continue;
         contender->row = &group->rows[i];
-        error = values(summary, contender->row, &contender->series);
+        error = contest->subject->values(summary, contender->row, &contender->series);
         contender->median = pb_series_median(&contender->series);
         if (contender->series.n >= PB_SUMMARY_BLOCKS_MIN)
             contest->n++;
@@ -163,9 +181,33 @@ static int contest_open(const struct pb_summary *summary, const struct pb_summar
     return error;
 }
 
+/* "30 ns", "<=20 ns", "4.20 MiB". */
+static void subject_value(const struct subject *subject, double value, char *out, size_t size)
+{
+    char number[64];
+    pb_text_value(value, subject->unit, number, sizeof number);
+    snprintf(out, size, "%s%s%s", value <= subject->floor ? "<=" : "", number,
+             strcmp(subject->unit, "ns") == 0 ? " ns" : "");
+}
+
+/* ", 1.40x [1.39, 1.44] ahead of mimalloc"; of an interval without width the two values. */
+static void lead_words(const struct contest *contest, char *out, size_t size)
+{
+    const struct contender *best = &contest->contenders[contest->best];
+    const struct contender *next = &contest->contenders[contest->next];
+    char lead[32], interval[64], values[2][80];
+    pb_text_number(contest->lead.value, lead, sizeof lead);
+    pb_report_interval(&contest->lead, interval, sizeof interval);
+    subject_value(contest->subject, best->median, values[0], sizeof values[0]);
+    subject_value(contest->subject, next->median, values[1], sizeof values[1]);
+    if (pb_report_no_width(&contest->lead) || best->median <= contest->subject->floor)
+        snprintf(out, size, ", %s, ahead of %s, %s", values[0], next->row->alloc, values[1]);
+    else
+        snprintf(out, size, ", %sx %s ahead of %s", lead, interval, next->row->alloc);
+}
+
 static void contest_words(const struct contest *contest, char *out, size_t size)
 {
-    char lead[32], interval[64];
     size_t used = 0, tied = 0;
     out[0] = '\0';
     for (size_t i = 0; i < contest->n; i++) {
@@ -179,30 +221,25 @@ static void contest_words(const struct contest *contest, char *out, size_t size)
         used += (size_t)snprintf(out + used, size - used, " and %zu more", tied - WORDS_TIED_MAX);
     if (tied > 1 && used < size)
         used += (size_t)snprintf(out + used, size - used, ": no difference shown between them");
-    if (tied > 1 || contest->next == contest->n || used >= size)
-        return;
-    pb_text_number(contest->lead.value, lead, sizeof lead);
-    pb_report_interval(&contest->lead, interval, sizeof interval);
-    snprintf(out + used, size - used, ", %sx %s ahead of %s", lead, interval,
-             contest->contenders[contest->next].row->alloc);
+    if (tied == 1 && contest->next < contest->n && used < size)
+        lead_words(contest, out + used, size - used);
 }
 
-/* One sentence about a group, `what` being "fastest" and so on. */
+/* One sentence about a group. */
 static int words_about(struct pb_notes *notes, const struct pb_summary *summary,
-                       const struct pb_summary_group *group, const char *what, int better,
-                       series_fn *values)
+                       const struct pb_summary_group *group, const struct subject *subject)
 {
-    struct contest contest = {.better = better};
+    struct contest contest = {.subject = subject};
     char words[1024];
     double bound;
-    int error = contest_open(summary, group, values, &contest);
+    int error = contest_open(summary, group, &contest);
     if (error == 0)
-        error = contest_noise(summary, group, &contest, values, &bound);
+        error = contest_noise(summary, group, &contest, &bound);
     if (error == 0 && contest.n >= 2)
         error = contest_decide(&contest, bound);
     if (error == 0 && contest.n >= 2) {
         contest_words(&contest, words, sizeof words);
-        pb_notes_add(notes, PB_NOTE_WORDS, group->title, "%-9s  %s", what, words);
+        pb_notes_add(notes, PB_NOTE_WORDS, group->title, "%-9s  %s", subject->what, words);
     }
     if (contest.contenders != NULL)
         contest_close(&contest, group->rows_n);
@@ -212,28 +249,34 @@ static int words_about(struct pb_notes *notes, const struct pb_summary *summary,
 void pb_notes_words(struct pb_notes *notes, const struct pb_summary *summary)
 {
     bool time = strcmp(summary->metric, PB_KEY_TIME) == 0;
+    const struct subject subjects[] = {
+        {time ? "fastest" : "best", summary->unit, summary->better, series_of_metric, 0, -1},
+        {"leanest", "1", -1, series_of_lean, 0, -1},
+        {"steadiest", "ns", -1, series_of_p99, summary->step, summary->resolution},
+    };
     if (summary->groups_n > 0)
         pb_notes_add(notes, PB_NOTE_WORDS, "read as",
                      "fastest by %s, leanest by resident over live bytes (live sets above 1 MiB), "
-                     "steadiest by p99 / p50 of "
-                     "an allocation; a lead counts as a sign does",
-                     summary->metric);
+                     "steadiest by p99 of an allocation (less than %.0f ns apart is a tie); a lead "
+                     "counts as a sign does",
+                     summary->metric, summary->step);
     for (size_t i = 0; i < summary->groups_n && notes->error == 0; i++) {
         const struct pb_summary_group *group = &summary->groups[i];
         size_t before = notes->n;
-        int error = 0;
-        if (summary->better != 0)
-            error = words_about(notes, summary, group, time ? "fastest" : "best", summary->better,
-                                series_of_metric);
-        if (error == 0)
-            error = words_about(notes, summary, group, "leanest", -1, series_of_lean);
-        if (error == 0)
-            error = words_about(notes, summary, group, "steadiest", -1, series_of_tail);
-        if (error != 0)
-            notes->error = error;
-        if (notes->n == before)
+        for (size_t k = 0; k < sizeof subjects / sizeof subjects[0] && !group->streams_differ;
+             k++) {
+            int error =
+                subjects[k].better != 0 ? words_about(notes, summary, group, &subjects[k]) : 0;
+            if (error != 0)
+                notes->error = error;
+        }
+        if (group->streams_differ)
             pb_notes_add(notes, PB_NOTE_WORDS, group->title,
-                         "nothing can be said: fewer than two allocators with %d blocks",
+                         "nothing can be said: its cells executed different op streams");
+        else if (notes->n == before)
+            pb_notes_add(notes, PB_NOTE_WORDS, group->title,
+                         "nothing can be said: fewer than two allocators with %d blocks that "
+                         "were not mostly disturbed",
                          PB_SUMMARY_BLOCKS_MIN);
     }
 }

@@ -22,7 +22,8 @@ static int shell_windows(struct pb_gb_state *state, struct pb_cell *cell)
             return error;
         pb_gb_state_set_iteration_time(state, seconds);
     }
-    return pb_cell_tail(cell);
+    error = pb_cell_tail(cell);
+    return error != 0 ? error : pb_cell_recheck(cell);
 }
 
 static void shell_body(struct pb_gb_state *state, void *context)

@@ -45,9 +45,9 @@ struct batch_cursor {
     const uint16_t *permutations; /* tables x n */
     const uint8_t *choices;       /* CHOICES; NULL unless random */
     const uint64_t *drain_hashes; /* one a permutation; one alone unless random */
-    uint64_t alloc_hash;
-    unsigned timed, kept; /* timed steps in this round; the one whose free will be timed */
-    bool pending;         /* free_ticks waits for the next timed step */
+    const uint64_t *alloc_hashes; /* [i]: the sum over the first i allocations of a round */
+    unsigned timed, kept;         /* timed steps in this round; the one whose free will be timed */
+    bool pending;                 /* free_ticks waits for the next timed step */
     uint64_t free_ticks;
 };
 
@@ -193,10 +193,10 @@ PB_INLINE unsigned batch_advance(struct pb_worker *w, unsigned to, pb_alloc_fn *
     struct batch_cursor *c = (struct batch_cursor *)w->cursor;
     const unsigned reached = batch_fill(w, c->at, to, alloc), made = reached - c->at;
 
+    w->tally.hash += c->alloc_hashes[reached] - c->alloc_hashes[c->at];
     c->at = reached;
     c->stream.next += made;
     w->tally.allocs += made;
-    w->tally.hash += made * c->alloc_hash;
     w->tally.exhausted += reached < to;
     if (reached == c->n)
         batch_finish(w, release);
@@ -249,10 +249,10 @@ PB_INLINE uint64_t body_timed(struct pb_worker *w, struct pb_timing *timing, pb_
     pb_stamp(block, c->bytes, c->stamp + c->at);
     c->blocks[c->at] = block;
     batch_keep(c);
+    w->tally.hash += c->alloc_hashes[c->at + 1] - c->alloc_hashes[c->at];
     c->at++;
     c->stream.next++;
     w->tally.allocs++;
-    w->tally.hash += c->alloc_hash;
     if (c->at == c->n)
         batch_finish(w, release);
     timing->made = PB_TIMED_ALLOC | (c->pending ? PB_TIMED_FREE : 0u);
@@ -302,8 +302,10 @@ static int batch_prepare(struct pb_case *c, unsigned worker, unsigned tables)
     uint8_t *choices = cursor->permutations != NULL ? pb_arena_take(c->arena, CHOICES, 128) : NULL;
     struct pb_rng rng;
 
+    uint64_t *allocs = pb_arena_take(c->arena, (cursor->n + 1u) * sizeof(*allocs), 128);
+
     cursor->blocks = pb_arena_take(c->arena, cursor->n * sizeof(void *), 128);
-    if (cursor->blocks == NULL || hashes == NULL ||
+    if (cursor->blocks == NULL || hashes == NULL || allocs == NULL ||
         (cursor->permutations != NULL && choices == NULL))
         return -ENOMEM;
     pb_rng_seed(&rng, c->seed, worker);
@@ -313,7 +315,9 @@ static int batch_prepare(struct pb_case *c, unsigned worker, unsigned tables)
         hashes[t] = batch_drain_hash(cursor, worker, t);
     cursor->choices = choices;
     cursor->drain_hashes = hashes;
-    cursor->alloc_hash = pb_op_hash(PB_OP_ALLOC, worker, 0, cursor->bytes);
+    for (unsigned i = 0; i < cursor->n; i++)
+        allocs[i + 1] = allocs[i] + pb_op_hash(PB_OP_ALLOC, worker, i, cursor->bytes);
+    cursor->alloc_hashes = allocs;
     return 0;
 }
 
@@ -376,6 +380,8 @@ const struct pb_workload pb_workload_batch = {
         "ns per op against n: a step up is where a level of the strategy is full. It does not "
         "show fragmentation: sizes are equal and each round ends empty.",
     .step = "one allocation and its free",
+    .step_calls = 2,
+    .step_workers = 1,
     .options = batch_table,
     .option_bytes = sizeof(struct batch_options),
     .flags = PB_WORKLOAD_MANY_BLOCKS,

@@ -317,7 +317,7 @@ static int handoff_pair(struct pb_case *c, unsigned pair)
         cursor->ahead = i == 0 ? cursor->length : 0;
         cursor->batch = o->batch;
         cursor->op_hash = pb_op_hash(i == 0 ? PB_OP_ALLOC : PB_OP_FREE, index, 0, cursor->bytes);
-        cursor->yields = c->workers > c->processing_units;
+        cursor->yields = c->oversubscribed;
     }
     return 0;
 }
@@ -376,6 +376,8 @@ const struct pb_workload pb_workload_handoff = {
         "side sets it, and waits counts who waited. Beside `pair` it shows what a remote free "
         "costs. It does not show memory growth: the ring bounds the live set.",
     .step = "one block handed over: its allocation on the producer, its free on the consumer",
+    .step_calls = 1,
+    .step_workers = 2,
     .options = handoff_table,
     .option_bytes = sizeof(struct handoff_options),
     .flags = PB_WORKLOAD_REMOTE_FREE | PB_WORKLOAD_MANY_BLOCKS,

@@ -251,6 +251,8 @@ const struct pb_workload pb_workload_larson = {
         "cache. Here threads live on: the original's bleeding (a new thread frees what its "
         "predecessor allocated) is not part of it, and sizes are uniform as in no real program.",
     .step = "one free and one allocation",
+    .step_calls = 2,
+    .step_workers = 1,
     .options = larson_table,
     .option_bytes = sizeof(struct larson_options),
     .flags = PB_WORKLOAD_MIXED_SIZES | PB_WORKLOAD_MANY_BLOCKS,

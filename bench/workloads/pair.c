@@ -149,6 +149,8 @@ const struct pb_workload pb_workload_pair = {
         "ns per op is the cost of one allocation and its free when the block is still in the "
         "nearest cache. It says nothing about memory use, reuse order or misses.",
     .step = "one allocation and its free",
+    .step_calls = 2,
+    .step_workers = 1,
     .options = pair_table,
     .option_bytes = sizeof(struct pair_options),
     .flags = 0,

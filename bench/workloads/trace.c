@@ -285,7 +285,7 @@ static int trace_setup(struct pb_case *c, char *message, size_t message_size)
         s->cursors[i] = cursor;
     }
     s->window = options->window;
-    s->yields = c->workers > c->processing_units;
+    s->yields = c->oversubscribed;
     c->shared = s;
     c->block_bytes = 0;
     c->expected_blocks = summary->slots;
@@ -336,10 +336,13 @@ const struct pb_workload pb_workload_trace = {
     .summary = "replays a recorded program with its threads, sizes, lifetimes and order",
     .source = "traces of real programs (bench/traces/README.md); replay as glibc's trace_run",
     .reading =
-        "ns per op is a worker's time over its own events, waits for other workers included: the "
-        "recorded order is kept where objects cross threads. The program's own work between "
+        "ns per op is the time of the whole replay over all its events, waits for other workers "
+        "included: the recorded order is kept where objects cross threads. The program's own work "
+        "between "
         "calls, and so its cache misses, are not in it. Scales above 1 replay once.",
     .step = "one recorded event: an allocation, a realloc or a free",
+    .step_calls = 1,
+    .step_workers = 1,
     .options = trace_table,
     .option_bytes = sizeof(struct trace_options),
     .flags = PB_WORKLOAD_MIXED_SIZES | PB_WORKLOAD_REMOTE_FREE | PB_WORKLOAD_OWN_THREADS |

@@ -76,7 +76,7 @@ struct pb_case {
     unsigned workers;        /* in; OWN_THREADS: setup sets it */
     uint64_t seed;
     double scale;            /* multiplies the number of steps; > 0 */
-    unsigned processing_units; /* that may be used; workers > this: spins must yield */
+    bool oversubscribed;     /* workers share processing units: who waits must yield */
     struct pb_arena *arena;  /* takes everything from here */
     /* out */
     void *shared;
@@ -92,6 +92,8 @@ struct pb_workload {
     const char *source;   /* paper or program, with the provenance of the default parameters */
     const char *reading;  /* how to read the result, and what it does not say */
     const char *step;     /* what one step is: "one allocation and its free" */
+    unsigned step_calls;   /* allocations, frees and reallocs that a step makes on its worker */
+    unsigned step_workers; /* workers that share a step (each counts it); 1, or 2 for a handoff */
     const struct pb_option *options;
     size_t option_bytes;
     unsigned flags;
@@ -153,7 +155,9 @@ enum pb_op { PB_OP_ALLOC = 1, PB_OP_FREE, PB_OP_REALLOC };
  * stream hash. (The finaliser of MurmurHash3, Appleby 2011.) */
 PB_INLINE uint64_t pb_op_hash(enum pb_op op, unsigned worker, uint64_t slot, uint64_t bytes)
 {
-    uint64_t x = (uint64_t)op << 56 ^ (uint64_t)worker << 48 ^ slot << 24 ^ bytes;
+    /* two products, as the fields do not fit beside each other: slots of up to 48 bits */
+    uint64_t x = ((uint64_t)op | (uint64_t)worker << 2 | slot << 16) * 0x9e3779b97f4a7c15u ^
+                 bytes * 0xd6e8feb86659fd93u;
     x = (x ^ x >> 33) * 0xff51afd7ed558ccdu;
     x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53u;
     return x ^ x >> 33;

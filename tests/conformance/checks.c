@@ -118,7 +118,7 @@ int subject_close(struct subject *s)
 
 static unsigned char pattern_of(const struct live *block)
 {
-    return (unsigned char)(((uintptr_t)block->at >> 4) * 31 + block->bytes);
+    return (unsigned char)(block->serial * 31u + block->bytes);
 }
 
 static size_t alignment_due(size_t bytes)
@@ -145,17 +145,27 @@ static int address_holds(struct subject *s, const struct live *block, const stru
     return 0;
 }
 
-int take_block(struct subject *s, struct pb_thread *thread, struct live *block, size_t bytes,
-               const struct live *others, size_t n)
+int take_block_if_any(struct subject *s, struct pb_thread *thread, struct live *block, size_t bytes,
+                      const struct live *others, size_t n)
 {
-    struct live made = {s->heap->alloc(s->heap, thread, bytes), bytes};
+    static _Atomic unsigned serials;
+    struct live made = {s->heap->alloc(s->heap, thread, bytes), bytes, ++serials};
     if (made.at == NULL)
-        return breach(s, "alloc of %zu bytes returned NULL", bytes);
+        return 0;
     if (address_holds(s, &made, others, n) != 0)
         return -1;
     memset(made.at, pattern_of(&made), bytes);
     *block = made;
     return 0;
+}
+
+int take_block(struct subject *s, struct pb_thread *thread, struct live *block, size_t bytes,
+               const struct live *others, size_t n)
+{
+    *block = (struct live){0};
+    if (take_block_if_any(s, thread, block, bytes, others, n) != 0)
+        return -1;
+    return block->at != NULL ? 0 : breach(s, "alloc of %zu bytes returned NULL", bytes);
 }
 
 int give_block(struct subject *s, struct pb_thread *thread, struct live *block)
@@ -263,7 +273,7 @@ static int resize(struct subject *s, struct live *block, size_t bytes)
     for (size_t i = 0; i < kept; i++)
         if (at[i] != pattern_of(&old))
             return breach(s, "realloc from %zu to %zu bytes lost byte %zu", old.bytes, bytes, i);
-    *block = (struct live){at, bytes};
+    *block = (struct live){at, bytes, old.serial};
     memset(at, pattern_of(block), bytes);
     s->live_bytes += bytes - old.bytes;
     return 0;

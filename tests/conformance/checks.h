@@ -52,9 +52,12 @@ bool is_floor(const struct pb_variant *variant);
 struct live {
     unsigned char *at;
     size_t bytes;
+    unsigned serial; /* of the allocation: two owners of one address differ in it */
 };
 
 /* Allocates a block, checks address and alignment against `n` others, and fills it. */
+int take_block_if_any(struct subject *s, struct pb_thread *thread, struct live *block, size_t bytes,
+                      const struct live *others, size_t n); /* NULL is no breach */
 int take_block(struct subject *s, struct pb_thread *thread, struct live *block, size_t bytes,
                const struct live *others, size_t n);
 

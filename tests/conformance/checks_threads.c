@@ -248,13 +248,12 @@ static int use_rationed(struct subject *s, const struct pb_variant *variant, siz
     for (size_t i = 0; i < REMOTE_BLOCKS; i++) {
         struct live *block = &blocks[i];
         block->bytes = size_of_draw(s, i * 2654435761u);
-        block->at = s->heap->alloc(s->heap, s->threads[0], block->bytes);
-        if (block->at != NULL)
-            memset(block->at, 1, block->bytes);
+        if (take_block_if_any(s, s->threads[0], block, block->bytes, blocks, i) != 0)
+            break;
     }
-    for (size_t i = 0; i < REMOTE_BLOCKS; i++)
+    for (size_t i = 0; i < REMOTE_BLOCKS && s->fault[0] == '\0'; i++)
         if (blocks[i].at != NULL)
-            s->heap->free(s->heap, s->threads[0], blocks[i].at, blocks[i].bytes);
+            (void)give_block(s, s->threads[0], &blocks[i]);
     rationed.refuse = 0;
     rationed.persists = false;
     return subject_close(s);

@@ -14,10 +14,10 @@ grep -v '^scripts/' commands | sort -u >wanted
 
 # one run that report, plot and resume can be about
 expect 0 "$BIN/poolbench" run quick --filter '^pair/' --alloc pool,zone --threads 1 --blocks 1
-printf 'a 0 1 64\nf 0 1\n' >FILE
+printf "a 0 1 64\nf 0 1\n" >FILE.txt
 
 while IFS= read -r line; do
-    line=$(echo "$line" | sed "s#^\(build/release/bin/\)\{0,1\}poolbench#$BIN/poolbench#; s# RUN\b# results/$(ls results | tail -n 1)#; s# \[[^]]*\]##g")
+    line=$(echo "$line" | sed "s# FILE\b# FILE.txt#; s#^\(build/release/bin/\)\{0,1\}poolbench#$BIN/poolbench#; s# RUN\b# results/$(ls results | tail -n 1)#; s# \[[^]]*\]##g")
     case $line in
     *' run standard'*) line="${line%% run*} plan standard" ;; # an hour: its plan stands for it
     *' run '*--blocks*) ;;

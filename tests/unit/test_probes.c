@@ -89,7 +89,7 @@ static void rates_of_independent_workers_add_up(void **state)
         {.go = 900, .begun = 1000, .ended = 3000, .steps = 2},
         {.go = 900, .begun = 1100, .ended = 2100, .steps = 3},
     };
-    struct pb_observation o = {.workers = 2, .rate = windows};
+    struct pb_observation o = {.step_workers = 1, .workers = 2, .rate = windows};
     double tick = pb_clock_ns(1);
     assert_near(throughput(&o, "ns_per_op"), 2.0 / (0.001 + 0.003) * tick);
     assert_near(throughput(&o, "ops_per_s"), 0.004 / tick * 1e9);
@@ -106,7 +106,7 @@ static void a_makespan_lasts_to_the_last_end(void **state)
         {.go = 900, .begun = 1000, .ended = 2900, .steps = 2},
         {.go = 900, .begun = 1100, .ended = 2100, .steps = 3},
     };
-    struct pb_observation o = {.workers = 2, .makespan = true, .rate = windows};
+    struct pb_observation o = {.step_workers = 1, .workers = 2, .makespan = true, .rate = windows};
     double tick = pb_clock_ns(1);
     assert_near(throughput(&o, "ns_per_op"), 2000.0 / 5 * tick);
     assert_near(throughput(&o, "ops_per_s"), 5 / (2000.0 * tick) * 1e9);
@@ -117,7 +117,7 @@ static void workers_that_never_ran_together_have_no_common_window(void **state)
     (void)state;
     static const struct pb_window windows[] = {{.begun = 10, .ended = 20, .steps = 1},
                                                {.begun = 30, .ended = 50, .steps = 1}};
-    struct pb_observation o = {.workers = 2, .rate = windows};
+    struct pb_observation o = {.step_workers = 1, .workers = 2, .rate = windows};
     assert_near(throughput(&o, "common_share"), 0.0);
 }
 
@@ -126,7 +126,7 @@ static void a_window_without_steps_has_no_rate(void **state)
     (void)state;
     static const struct pb_window none = {.go = 10, .begun = 10, .ended = 20};
     static const struct pb_window empty = {.go = 10, .begun = 10, .ended = 10, .steps = 5};
-    struct pb_observation o = {.workers = 1, .rate = &none};
+    struct pb_observation o = {.step_workers = 1, .workers = 1, .rate = &none};
     assert_true(isnan(throughput(&o, "ns_per_op")));
     assert_true(isnan(throughput(&o, "thread_share_min")));
     o.rate = &empty;
@@ -204,7 +204,7 @@ static void nothing_is_finer_than_the_clock(void **state)
 static void without_samples_latency_says_nothing(void **state)
 {
     (void)state;
-    struct pb_observation o = {.workers = 1};
+    struct pb_observation o = {.step_workers = 1, .workers = 1};
     assert_true(isnan(value_of("latency", &o, NULL, NULL, "alloc_samples")));
     assert_true(isnan(value_of("latency", &o, NULL, NULL, "free_p99")));
 }
@@ -234,7 +234,7 @@ static void memory_ratios_are_those_of_johnstone_and_wilson(void **state)
         {"held_over_live", 2.5},   {"granted_at_peak", 1200}, {"internal", 0.25},
         {"external", 0.4},         {"rss_end_bytes", 500},    {"residual", 0.125},
     };
-    struct pb_observation o = {.workers = 1, .audit = &audit};
+    struct pb_observation o = {.step_workers = 1, .workers = 1, .audit = &audit};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_near(value_of("memory", &o, NULL, NULL, cases[i].key), cases[i].value);
     assert_true(isnan(value_of("memory", &o, NULL, NULL, "cached_at_peak")));
@@ -251,7 +251,7 @@ static void what_is_not_known_is_not_a_number(void **state)
     struct pb_audit_result audit = {.live_peak_bytes = 0};
     pb_stats_unknown(&audit.at_live_peak);
     pb_stats_unknown(&audit.at_end);
-    struct pb_observation o = {.workers = 1, .audit = &audit};
+    struct pb_observation o = {.step_workers = 1, .workers = 1, .audit = &audit};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         assert_true(isnan(value_of("memory", &o, NULL, NULL, keys[i])));
     o.audit = NULL;
@@ -275,7 +275,7 @@ static void alignment_shares_are_of_all_blocks(void **state)
         {"aligned_4096", 0.05}, {"alignment_min", 8.0}, {"straddle_share", 0.25},
         {"shared_64", 0.1},     {"shared_128", 0.4},
     };
-    struct pb_observation o = {.workers = 1, .audit = &audit};
+    struct pb_observation o = {.step_workers = 1, .workers = 1, .audit = &audit};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_near(value_of("alignment", &o, NULL, NULL, cases[i].key), cases[i].value);
 }
@@ -300,7 +300,7 @@ static void interference_adds_up_over_workers(void **state)
          {.preemptions = 7, .voluntary = 4, .minor_faults = 110, .run_wait_ns = 15}},
         {{.major_faults = 1, .run_wait_ns = 20}, {.major_faults = 3, .run_wait_ns = 120}},
         {{.preemptions = 3}, {.preemptions = 4}}};
-    struct pb_observation o = {.workers = 3, .rate = windows};
+    struct pb_observation o = {.step_workers = 1, .workers = 3, .rate = windows};
     assert_near(interference(&o, states, NULL, "preemptions"), 3);
     assert_near(interference(&o, states, NULL, "voluntary_switches"), 3);
     assert_near(interference(&o, states, NULL, "minor_faults"), 10);
@@ -321,7 +321,7 @@ static void overlap_is_what_the_workers_time_off_leaves(void **state)
     double wall = pb_clock_ns(ticks);
     struct pb_window windows[2] = {{.begun = 0, .ended = ticks}, {.begun = 0, .ended = ticks}};
     struct pb_interference states[2] = {{{0}, {.ticks = ticks}}, {{0}, {.ticks = ticks}}};
-    struct pb_observation o = {.workers = 2, .rate = windows};
+    struct pb_observation o = {.step_workers = 1, .workers = 2, .rate = windows};
     states[0].after.cpu_ns = (uint64_t)wall - 200000000; /* 20 % off */
     states[1].after.cpu_ns = (uint64_t)wall - 100000000; /* 10 % off */
     assert_true(fabs(interference(&o, states, NULL, "overlap") - 0.7) < 1e-6);
@@ -350,7 +350,7 @@ static void the_hooks_see_faults_and_sleeps(void **state)
     probe->after(&seen);
     munmap(fresh, pages * page);
     struct pb_window window = {.begun = seen.before.ticks, .ended = seen.after.ticks};
-    struct pb_observation o = {.workers = 1, .rate = &window};
+    struct pb_observation o = {.step_workers = 1, .workers = 1, .rate = &window};
     assert_true(interference(&o, &seen, NULL, "minor_faults") >= (double)pages);
     assert_true(interference(&o, &seen, NULL, "voluntary_switches") >= 1.0);
     assert_true(interference(&o, &seen, NULL, "overlap") < 1.0);
@@ -362,7 +362,7 @@ static void the_hooks_see_faults_and_sleeps(void **state)
 static void counters_and_their_rates(void **state)
 {
     (void)state;
-    struct pb_observation o = {.workers = 1};
+    struct pb_observation o = {.step_workers = 1, .workers = 1};
     pb_stats_unknown(&o.stats);
     o.stats.allocs = 200;
     o.stats.hits = 150;

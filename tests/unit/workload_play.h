@@ -245,7 +245,7 @@ static inline void play_open(struct play *p, const char *workload, const char *o
                             .workers = workers,
                             .seed = seed,
                             .scale = scale,
-                            .processing_units = 1,
+                            .oversubscribed = true,
                             .arena = &p->arena};
     if (p->error == 0)
         p->error = p->workload->setup(&p->c, p->message, sizeof(p->message));
