@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 2, EXIT_MACHINE = 4 };
+enum { EXIT_USAGE = 2, EXIT_FAILED = 3, EXIT_MACHINE = 4, EXIT_NOTHING = 5 };
 
 static void print_help(void)
 {
@@ -47,14 +47,14 @@ static bool same_stream(const struct pb_cell_spec *a, const struct pb_cell_spec 
 
 /* Registers every cell of the plan that can run on this machine. A/A twins have no meaning in one process. */
 static int register_cells(const struct pb_plan *plan, const struct pb_topology *topology,
-                          struct pb_shell *shells, struct pb_cell_result *result)
+                          struct pb_shell *shells, struct pb_cell_result *results)
 {
     uint64_t *steps = calloc(plan->cells_n + 1, sizeof *steps);
     if (steps == NULL)
         return EXIT_MACHINE;
     for (size_t i = 0; i < plan->cells_n; i++) {
         const struct pb_plan_cell *cell = &plan->cells[i];
-        shells[i] = (struct pb_shell){.spec = cell->spec, .topology = topology, .result = result};
+        shells[i] = (struct pb_shell){.spec = cell->spec, .topology = topology, .result = &results[i]};
         if (cell->mark == PB_SKIPPED || cell->spec.alias)
             continue;
         for (size_t k = 0; k < i && steps[i] == 0; k++)
@@ -71,22 +71,34 @@ static int register_cells(const struct pb_plan *plan, const struct pb_topology *
     return 0;
 }
 
+/* Whether a cell that was run ended with an error; one that was not selected is PB_OK still. Frees
+ * what the results hold. */
+static bool any_failed(struct pb_cell_result *results, size_t n)
+{
+    bool failed = false;
+    for (size_t i = 0; i < n; i++) {
+        failed |= results[i].status != PB_OK;
+        pb_cell_result_free(&results[i]);
+    }
+    return failed;
+}
+
 static int run_plan(const struct pb_plan *plan, const struct pb_topology *topology)
 {
     struct pb_shell *shells = calloc(plan->cells_n + 1, sizeof *shells);
-    struct pb_cell_result *result = calloc(1, sizeof *result);
+    struct pb_cell_result *results = calloc(plan->cells_n + 1, sizeof *results);
     size_t matched = 0;
-    int code = shells == NULL || result == NULL ? EXIT_MACHINE
-                                                : register_cells(plan, topology, shells, result);
+    int code = shells == NULL || results == NULL ? EXIT_MACHINE
+                                                 : register_cells(plan, topology, shells, results);
     if (code == 0 && pb_gb_run_specified_benchmarks(NULL, NULL, NULL, &matched) != 0) {
         fprintf(stderr, "poolbench-gbench: %s\n", pb_gb_last_error());
         code = EXIT_USAGE;
     }
-    if (result != NULL)
-        pb_cell_result_free(result);
-    free(result);
+    if (results != NULL && any_failed(results, plan->cells_n) && code == 0)
+        code = EXIT_FAILED;
+    free(results);
     free(shells);
-    return code == 0 && matched == 0 ? 5 : code;
+    return code == 0 && matched == 0 ? EXIT_NOTHING : code;
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Forest: a row a variant, its ratio to the reference on a log axis round 1, in a panel a group.
-# Data: kind, panel, row, ratio, low, high, colour, point, text. kind: estimate, block (one paired block),
-# beyond (further out than the axis), failed, name (at the left), figure (at the right).
+# Data: kind, panel, row, ratio, low, high, colour, point, text. kind: estimate, interval (of an estimate
+# beyond the axis), block (one paired block), beyond (goes on further out than the axis), failed, name (at the left), figure (at the right).
 
 do for [OUT in 'svg png'] {
     eval(OUT eq 'svg' ? OPEN_SVG : OPEN_PNG)
@@ -29,6 +29,8 @@ do for [OUT in 'svg png'] {
             font FONT.',9' tc rgb SOFT
         plot DATA using (of('block', p, $4)):3 with points pt 7 ps 0.4 lc rgb '#b3b8bf', \
              '' using (of('estimate', p, $4)):3:5:6:7 with xerrorbars pt 0 lw 2 lc rgb variable, \
+             '' using (of('interval', p, $5)):3:(column(6) - column(5)):(0):7 \
+                 with vectors nohead lw 2 lc rgb variable, \
              '' using (of('estimate', p, $4)):3:8:7 with points pt variable ps 0.95 lc rgb variable, \
              '' using (of('beyond', p, $4)):3:9:7 with labels font FONT.',11' tc rgb variable, \
              '' using (of('failed', p, $4)):3 with points pt 2 ps 0.8 lw 1.5 lc rgb SOFT, \

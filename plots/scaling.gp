@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Scaling: operations per second over threads, a line a variant, a panel a workload.
-# Data: kind, panel, variant, threads, rate, low, high, colour, point, text. kind: line, block (a
-# repetition), ideal, failed, swatch and label (at the right).
+# Data: kind, panel, variant, threads, rate, low, high, colour, point, text. kind: line, floor (a
+# line alone), block (a repetition), ideal, failed, swatch and label (at the right).
 
 do for [OUT in 'svg png'] {
     eval(OUT eq 'svg' ? OPEN_SVG : OPEN_PNG)
@@ -29,6 +29,8 @@ do for [OUT in 'svg png'] {
         }
         plot DATA using (of('ideal', p, $4)):5 with lines lc rgb SOFT dt 3 lw 1, \
              '' using (of('block', p, $4)):5 with points pt 7 ps 0.3 lc rgb '#c3c7cd', \
+             for [k = 1:VARIANTS] '' using (at('floor', p, DRAW[k], $4)):5 \
+                 with lines lc rgb COLOUR[DRAW[k]] dt DASH[DRAW[k]] lw THICK[DRAW[k]], \
              for [k = 1:VARIANTS] '' using (at('line', p, DRAW[k], $4)):5 \
                  with lines lc rgb COLOUR[DRAW[k]] dt DASH[DRAW[k]] lw THICK[DRAW[k]], \
              '' using (of('line', p, $4)):5:6:7:8 with yerrorbars pt 0 lw 1.5 lc rgb variable, \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The child's side of a repetition. JSON and Google Benchmark allocate before the first window and behind
- * the last one, never in between. */
+/* The child's side of a repetition. JSON and Google Benchmark allocate before the first window and
+ * behind the last one, never in between. */
 #include "runner/child.h"
 
 #include "gbench/gbench.h"
@@ -50,6 +50,11 @@ static int run_in_gbench(struct pb_shell *shell, struct gbench_row *row)
     if (error == 0)
         error = pb_gb_run_specified_benchmarks(NULL, reporter, NULL, NULL);
     pb_gb_reporter_destroy(reporter);
+    if (error == 0 && row->iterations == 0 && shell->result->status == PB_OK) {
+        shell->result->status = PB_FAILED;
+        snprintf(shell->result->reason, sizeof shell->result->reason,
+                 "Google Benchmark did not run the cell");
+    }
     if (error != 0 && shell->result->status == PB_OK) {
         shell->result->status = PB_FAILED;
         snprintf(shell->result->reason, sizeof shell->result->reason, "Google Benchmark: %.200s",
@@ -74,7 +79,8 @@ static json_t *read_spec(int in, struct pb_cell_spec *spec, char *message, size_
     return json;
 }
 
-/* The cell's own limit; the runner's stays. Without permission or support the cell runs unlimited. */
+/* The cell's own limit; the runner's stays. Without permission or support the cell runs unlimited.
+ */
 static void limit_memory(const json_t *json)
 {
     json_int_t bytes = json_integer_value(json_object_get(json, "memory_limit"));

@@ -296,6 +296,35 @@ static bool describe_policy(const char *name, FILE *out)
     return false;
 }
 
+/* A matrix's name that is looked for among all. */
+struct wanted {
+    const char *name;
+    bool found;
+};
+
+static void want_matrix(void *context, const char *name, const char *path)
+{
+    struct wanted *wanted = context;
+    (void)path;
+    wanted->found |= strcmp(name, wanted->name) == 0;
+}
+
+/* What is called so but has a verb of its own that shows it, as one line; false: nothing is. */
+static bool point_to_verb(const char *name, char *message, size_t message_size)
+{
+    struct wanted wanted = {.name = name};
+    const struct pb_figure *figure;
+    pb_matrix_each(want_matrix, &wanted);
+    if (wanted.found)
+        snprintf(message, message_size, "'%s' is a matrix: see 'poolbench plan %s'", name, name);
+    for (size_t i = 0; !wanted.found && (figure = pb_figure_at(i)) != NULL; i++)
+        if (strcmp(figure->name, name) == 0) {
+            snprintf(message, message_size, "'%s' is a figure: see 'poolbench plot'", name);
+            wanted.found = true;
+        }
+    return wanted.found;
+}
+
 int pb_describe(const char *name, FILE *out, char *message, size_t message_size)
 {
     struct pb_variant variant;
@@ -310,6 +339,8 @@ int pb_describe(const char *name, FILE *out, char *message, size_t message_size)
     else if (error == 0)
         describe_strategy(variant.ops, variant.label, out);
     else if (!describe_metric(name, out) && !describe_policy(name, out)) {
+        if (error == -ENOENT && point_to_verb(name, message, message_size))
+            return -ENOENT;
         if (error == -ENOENT)
             snprintf(message, message_size,
                      "nothing is called '%s'; 'poolbench list' shows what there is", name);

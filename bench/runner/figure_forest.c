@@ -37,6 +37,7 @@ struct forest {
     const struct pb_summary_group *groups[FOREST_PANELS];
     size_t n;
     double span; /* the axis runs from 1 / span to span */
+    bool beyond; /* an estimate or an interval does not end within it */
     struct pb_page page;
 };
 
@@ -64,7 +65,7 @@ static size_t sorted_rows(const struct pb_summary_group *group,
 }
 
 /* The farthest from 1 that any estimate of the page reaches, a little more. */
-static double page_span(const struct forest *forest)
+static double page_span(struct forest *forest)
 {
     double far = log(1.25);
     for (size_t i = 0; i < forest->n; i++) {
@@ -77,6 +78,7 @@ static double page_span(const struct forest *forest)
                 far = fmax(far, fmax(fabs(log(ratio->low)), fabs(log(ratio->high))) * 1.05);
         }
     }
+    forest->beyond = far > log(widest) * 1.05;
     return fmin(exp(far), widest);
 }
 
@@ -180,6 +182,15 @@ static void block_dots(struct forest *forest, size_t panel, size_t at,
     }
 }
 
+/* An arrow head at the axis's end for what goes on beyond it. */
+static void beyond_mark(struct forest *forest, size_t panel, size_t at, bool right,
+                        const struct pb_style *style)
+{
+    struct pb_estimate edge = {right ? forest->span : 1 / forest->span, NAN, NAN, 0, 0};
+    data_row(&forest->page, "beyond", panel, at, &edge, style,
+             right ? "\xe2\x96\xb6" : "\xe2\x97\x80");
+}
+
 static void row_marks(struct forest *forest, size_t panel, size_t at,
                       const struct pb_summary_group *group, const struct pb_summary_row *row)
 {
@@ -200,14 +211,24 @@ static void row_marks(struct forest *forest, size_t panel, size_t at,
         block_dots(forest, panel, at, row, group->reference);
     if (isnan(ratio.low))
         ratio.low = ratio.high = ratio.value;
-    bool beyond = fabs(log(ratio.value)) > log(forest->span);
-    ratio.low = fmax(ratio.low, left.value);
-    ratio.high = fmin(ratio.high, right.value);
-    if (beyond)
-        data_row(&forest->page, "beyond", panel, at, ratio.value > 1 ? &right : &left, &style,
-                 ratio.value > 1 ? "\xe2\x96\xb6" : "\xe2\x97\x80");
-    else
+    bool beyond_left = ratio.low<left.value, beyond_right = ratio.high> right.value;
+    ratio.low = fmin(fmax(ratio.low, left.value), right.value);
+    ratio.high = fmax(fmin(ratio.high, right.value), left.value);
+    if (ratio.value >= left.value && ratio.value <= right.value)
         data_row(&forest->page, "estimate", panel, at, &ratio, &style, "");
+    else if (ratio.low < ratio.high)
+        data_row(&forest->page, "interval", panel, at, &ratio, &style, "");
+    if (beyond_left)
+        beyond_mark(forest, panel, at, false, &style);
+    if (beyond_right)
+        beyond_mark(forest, panel, at, true, &style);
+}
+
+/* "x1.02", "x16.2": what the axis shows of a bound. */
+static void factor_text(double factor, char *out, size_t size)
+{
+    int digits = factor < 9.995 ? 2 : factor < 99.95 ? 1 : 0;
+    snprintf(out, size, "x%.*f", digits, factor);
 }
 
 static void page_panels(struct forest *forest, double places[5][FOREST_PANELS])
@@ -215,19 +236,20 @@ static void page_panels(struct forest *forest, double places[5][FOREST_PANELS])
     static const char *const names[] = {"PANEL_LABELS", "PANEL_LEFT", "PANEL_RIGHT", "PANEL_TOP",
                                         "PANEL_BOTTOM"};
     double rows[FOREST_PANELS], low[FOREST_PANELS], high[FOREST_PANELS];
-    char notes[FOREST_PANELS][PB_PAGE_TEXT_MAX], titles[FOREST_PANELS][PB_PAGE_TEXT_MAX];
+    char notes[FOREST_PANELS][2 * PB_PAGE_TEXT_MAX], titles[FOREST_PANELS][PB_PAGE_TEXT_MAX];
     const char *note[FOREST_PANELS], *title[FOREST_PANELS];
     for (size_t i = 0; i < forest->n; i++) {
         const struct pb_summary_group *group = forest->groups[i];
         rows[i] = (double)group->rows_n;
         high[i] = fmin(exp(group->bound), forest->span);
         low[i] = 1 / high[i];
-        char ns[32];
+        char ns[32], factor[32];
+        factor_text(exp(group->bound), factor, sizeof factor);
         pb_text_number(group->reference->median.value, ns, sizeof ns);
-        snprintf(notes[i], sizeof notes[i], "%.40s: %s ns/op; grey band: %s \xc2\xb1%.1f %%",
+        snprintf(notes[i], sizeof notes[i], "%.40s: %s ns/op; grey band: %s %s",
                  forest->summary->reference, ns,
                  group->bound > log1p(PB_SUMMARY_LEAST_EFFECT) ? "A/A noise" : "least effect",
-                 100 * expm1(group->bound));
+                 factor);
         pb_text_fit(group->title, 80, titles[i], sizeof titles[i]);
         note[i] = notes[i];
         title[i] = titles[i];
@@ -247,7 +269,7 @@ static int forest_page(struct forest *forest, size_t index, const char *out_dir,
                        size_t size)
 {
     double places[5][FOREST_PANELS];
-    char title[256], subtitle[512], n[32];
+    char title[256], subtitle[512], reading[256], n[32];
     pb_page_repetitions(forest->summary, n, sizeof n);
     snprintf(title, sizeof title, "Which strategies are faster or slower than %.80s?",
              forest->summary->reference);
@@ -258,12 +280,15 @@ static int forest_page(struct forest *forest, size_t index, const char *out_dir,
     forest->span = page_span(forest);
     double height = page_places(forest, places);
     size_t across = forest->n < FOREST_COLUMNS ? forest->n : FOREST_COLUMNS;
+    snprintf(reading, sizeof reading,
+             "mark: Hodges-Lehmann estimate; bar: 95 %% interval (signed rank); grey dots: the "
+             "blocks; cross: no figure%s",
+             forest->beyond ? "; arrow head: goes on beyond the axis" : "");
     struct pb_page_head head = {
         .run = forest->summary->run,
         .title = title,
         .subtitle = subtitle,
-        .reading = "mark: Hodges-Lehmann estimate; bar: 95 % interval (signed rank); grey dots: "
-                   "the blocks; cross: no figure",
+        .reading = reading,
         .columns = "kind\tpanel\trow\tratio\tlow\thigh\tcolour\tpoint\ttext",
         .width = fmax(2 * FOREST_MARGIN +
                           (double)(across * (FOREST_NAMES + FOREST_PLOT + FOREST_FIGURES)),

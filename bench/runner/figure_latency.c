@@ -134,7 +134,8 @@ static void curve_put(struct latency *latency, size_t panel, size_t v, const str
         pb_lines_put(&latency->lines, &latency->page, &point);
     }
     point.kind = "end";
-    pb_lines_put(&latency->lines, &latency->page, &point);
+    if (!latency->lines.variants[v].floor)
+        pb_lines_put(&latency->lines, &latency->page, &point);
 }
 
 static void panel_put(struct latency *latency, size_t group, size_t kind)
@@ -213,17 +214,18 @@ static void page_panels(struct latency *latency)
 static int latency_page(struct latency *latency, size_t index, const char *out_dir, char *message,
                         size_t size)
 {
-    char subtitle[256], reading[256], n[32];
+    char subtitle[256], reading[320], others[80], n[32];
     pb_page_repetitions(latency->summary, n, sizeof n);
     snprintf(subtitle, sizeof subtitle,
              "time of one call (log scale) over its percentile (each nine has the same room); "
              "calls sampled at random, n = %s repetitions; lower is better",
              n);
+    pb_lines_collect(&latency->lines, latency->groups, latency->n, latency->summary);
+    pb_lines_reading(&latency->lines, others, sizeof others);
     snprintf(reading, sizeof reading,
              "lines: all repetitions together, up to where 10 samples lie beyond; bands: least and "
-             "most of the repetitions; below %.0f ns the clock says nothing",
-             latency->summary->resolution);
-    pb_lines_collect(&latency->lines, latency->groups, latency->n, latency->summary);
+             "most of the repetitions; below %.0f ns the clock says nothing%s",
+             latency->summary->resolution, others);
     page_curves(latency);
     struct pb_page_head head = {
         .run = latency->summary->run,
@@ -251,7 +253,8 @@ static int latency_page(struct latency *latency, size_t index, const char *out_d
 static bool was_sampled(const struct pb_summary_group *group)
 {
     for (size_t i = 0; i < group->rows_n; i++) {
-        if (group->rows[i].p99_alloc.n > 0 || group->rows[i].p99_free.n > 0)
+        if (pb_lines_draws(&group->rows[i]) &&
+            (group->rows[i].p99_alloc.n > 0 || group->rows[i].p99_free.n > 0))
             return true;
     }
     return false;

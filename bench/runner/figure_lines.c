@@ -2,6 +2,7 @@
 /* Lines of many variants in one panel. See figure_lines.h. */
 #include "runner/figure_lines.h"
 
+#include "registry.h"
 #include "runner/report_text.h"
 
 #include <math.h>
@@ -10,10 +11,37 @@
 
 enum { LABEL_GAP = 13 }; /* pixels between the base lines of two labels */
 
+bool pb_lines_draws(const struct pb_summary_row *row)
+{
+    return strncmp(row->alloc, "floor", 5) != 0;
+}
+
+bool pb_lines_draws_any(const struct pb_summary_group *group)
+{
+    for (size_t i = 0; i < group->rows_n; i++) {
+        if (pb_lines_draws(&group->rows[i]) && group->rows[i].series.n > 0)
+            return true;
+    }
+    return false;
+}
+
+/* The house's strategies, their variants, the process's mallocs, twins and what is unknown. */
+static unsigned variant_tier(const struct pb_summary_row *row)
+{
+    const struct pb_allocator *ops =
+        row->rank != SIZE_MAX ? pb_registry_at(row->rank) : NULL; /* unknown: SIZE_MAX */
+    if (ops == NULL || strchr(row->alloc, '@') != NULL)
+        return 3;
+    if (strcmp(ops->name, "malloc") == 0)
+        return 2;
+    return strcmp(ops->name, row->alloc) != 0;
+}
+
 static void add_variant(struct pb_lines *lines, const struct pb_summary_row *row)
 {
     size_t at = lines->n;
-    if (lines->n == PB_LINES_VARIANTS || pb_lines_find(lines, row->alloc) != 0)
+    if (!pb_lines_draws(row) || lines->n == PB_LINES_VARIANTS ||
+        pb_lines_find(lines, row->alloc) != 0)
         return;
     while (at > 0 && (lines->variants[at - 1].rank > row->rank ||
                       (lines->variants[at - 1].rank == row->rank &&
@@ -21,8 +49,8 @@ static void add_variant(struct pb_lines *lines, const struct pb_summary_row *row
         lines->variants[at] = lines->variants[at - 1];
         at--;
     }
-    lines->variants[at] =
-        (struct pb_lines_variant){.alloc = row->alloc, .rank = row->rank, .floor = row->floor};
+    lines->variants[at] = (struct pb_lines_variant){
+        .alloc = row->alloc, .rank = row->rank, .floor = row->floor, .tier = variant_tier(row)};
     lines->n++;
 }
 
@@ -45,23 +73,26 @@ static void score_group(struct pb_lines *lines, const struct pb_summary_group *g
     }
 }
 
-/* Puts the best variant that is not yet in focus there; with `fresh`, of a strategy that has none.
- * Returns whether there was one. */
-static bool focus_next(struct pb_lines *lines, bool fresh)
+/* Whether `a` comes into focus before `b`. */
+static bool is_before(const struct pb_lines_variant *a, const struct pb_lines_variant *b)
 {
-    struct pb_lines_variant *best = NULL;
+    if (a->tier != b->tier)
+        return a->tier < b->tier;
+    return a->score / (double)a->groups < b->score / (double)b->groups;
+}
+
+/* Puts the next variant into focus. Returns whether there was one. */
+static bool focus_next(struct pb_lines *lines)
+{
+    struct pb_lines_variant *next = NULL;
     for (size_t i = 0; i < lines->n; i++) {
         struct pb_lines_variant *v = &lines->variants[i];
-        bool taken = v->focus || v->floor || v->groups == 0;
-        for (size_t k = 0; fresh && k < lines->n; k++)
-            taken |= lines->variants[k].focus && lines->variants[k].rank == v->rank;
-        if (!taken &&
-            (best == NULL || v->score / (double)v->groups < best->score / (double)best->groups))
-            best = v;
+        if (!v->focus && !v->floor && v->groups > 0 && (next == NULL || is_before(v, next)))
+            next = v;
     }
-    if (best != NULL)
-        best->focus = true;
-    return best != NULL;
+    if (next != NULL)
+        next->focus = true;
+    return next != NULL;
 }
 
 void pb_lines_collect(struct pb_lines *lines, const struct pb_summary_group *const *groups,
@@ -80,7 +111,7 @@ void pb_lines_collect(struct pb_lines *lines, const struct pb_summary_group *con
         lines->variants[reference - 1].focus = true;
         focused++;
     }
-    while (focused < PB_LINES_FOCUS && (focus_next(lines, true) || focus_next(lines, false)))
+    while (focused < PB_LINES_FOCUS && focus_next(lines))
         focused++;
 }
 
@@ -93,7 +124,18 @@ size_t pb_lines_find(const struct pb_lines *lines, const char *alloc)
     return 0;
 }
 
-/* The style in this figure: what is not in focus is grey. */
+void pb_lines_reading(const struct pb_lines *lines, char *out, size_t size)
+{
+    bool grey = false, floor = false;
+    for (size_t i = 0; i < lines->n; i++) {
+        floor |= lines->variants[i].floor;
+        grey |= !lines->variants[i].floor && !lines->variants[i].focus;
+    }
+    snprintf(out, size, "%s%s", grey ? "; thin grey: further variants" : "",
+             floor ? "; thin dotted: null, the harness alone" : "");
+}
+
+/* The style in this figure: what is not in focus is grey, a floor dotted. */
 static struct pb_style lines_style(const struct pb_lines *lines, size_t variant)
 {
     if (variant == 0)
@@ -101,6 +143,8 @@ static struct pb_style lines_style(const struct pb_lines *lines, size_t variant)
     struct pb_style style = pb_style_of(lines->variants[variant - 1].alloc);
     if (!lines->variants[variant - 1].focus)
         style.rgb = PB_STYLE_GREY;
+    if (lines->variants[variant - 1].floor)
+        style.dash = 3;
     return style;
 }
 
@@ -234,7 +278,9 @@ void pb_lines_labels(const struct pb_lines *lines, struct pb_page *page,
             .y = edge->low * exp(places[i] / pixels),
             .low = NAN,
             .high = NAN,
-            .text = point_character(lines_style(lines, variant).point),
+            .text = lines->variants[variant - 1].floor
+                        ? "\xe2\x94\x88" /* dots, as the line */
+                        : point_character(lines_style(lines, variant).point),
         };
         pb_lines_put(lines, page, &point);
         point.kind = "label";

@@ -11,7 +11,7 @@
 enum {
     PB_LINES_VARIANTS = 48,
     PB_LINES_PANELS = 8,
-    PB_LINES_FOCUS = 6 /* coloured lines in a panel; the others are thin and grey */
+    PB_LINES_FOCUS = 8 /* coloured lines in a panel; the others are thin and grey */
 };
 
 /* The columns of the data, for pb_page_head. */
@@ -21,7 +21,8 @@ struct pb_lines_variant {
     const char *alloc;
     size_t rank;
     bool floor, focus;
-    double score; /* mean ln of how much worse than the best of a group */
+    unsigned tier; /* whose turn it is for the focus: the least first */
+    double score;  /* mean ln of how much worse than the best of a group */
     size_t groups;
 };
 
@@ -30,13 +31,23 @@ struct pb_lines {
     size_t n;
 };
 
-/* Collects the variants of some groups, registry order. In focus: the reference, then the best
- * variant of each strategy, then the next best, floors never. */
+/* Whether a row is drawn as a line: `floor` is not, `null` is. */
+bool pb_lines_draws(const struct pb_summary_row *row);
+
+/* Whether a row of the group is drawn. */
+bool pb_lines_draws_any(const struct pb_summary_group *group);
+
+/* Collects the variants of some groups that are drawn, registry order. In focus: the house's
+ * strategies, their variants, the reference (which always has a place), the process's mallocs, an
+ * A/A twin last; the best first within each. `null` never: it is a thin dotted line. */
 void pb_lines_collect(struct pb_lines *lines, const struct pb_summary_group *const *groups,
                       size_t n, const struct pb_summary *summary);
 
 /* The variant's number in the data, from 1; 0 if it is none of them. */
 size_t pb_lines_find(const struct pb_lines *lines, const char *alloc);
+
+/* What the caption says of the lines that are not in focus: "", or parts that begin with "; ". */
+void pb_lines_reading(const struct pb_lines *lines, char *out, size_t size);
 
 /* Writes VARIANTS, COLOUR, DASH, THICK and DRAW, the order in which to draw: grey
  * ones first, those in focus from FRONT on. */

@@ -110,6 +110,20 @@ void pb_page_forget(const char *figure, size_t index, const char *out_dir)
     }
 }
 
+void pb_page_drawn(const char *figure, const char *out_dir, char *out, size_t size)
+{
+    char base[PB_PAGE_NAME_MAX], path[PAGE_PATH_MAX];
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t index = 0; used < size; index++) {
+        page_base(figure, index, base);
+        snprintf(path, sizeof path, "%s/%s.svg", out_dir, base);
+        if (access(path, F_OK) != 0)
+            break;
+        used += (size_t)snprintf(out + used, size - used, "%s%s.svg", used > 0 ? ", " : "", base);
+    }
+}
+
 int pb_page_open(struct pb_page *page, const char *figure, size_t index, const char *out_dir,
                  const struct pb_page_head *head, char *message, size_t message_size)
 {

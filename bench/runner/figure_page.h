@@ -49,6 +49,9 @@ int pb_page_close(struct pb_page *page, int error, char *message, size_t message
 /* Takes away what an earlier drawing left of the pages from `index` on. */
 void pb_page_forget(const char *figure, size_t index, const char *out_dir);
 
+/* Writes "NAME.svg, NAME-2.svg": the pages in `out_dir` that are drawn. */
+void pb_page_drawn(const char *figure, const char *out_dir, char *out, size_t size);
+
 /* A variant's label as figures show it. */
 void pb_page_label(const char *alloc, char *out, size_t size);
 

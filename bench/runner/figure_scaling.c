@@ -60,7 +60,7 @@ static void panel_range(struct scaling_panel *panel)
         const struct pb_summary_group *group = panel->groups[i];
         for (size_t k = 0; k < group->rows_n; k++) {
             const struct pb_series *series = &group->rows[k].series;
-            for (size_t v = 0; v < series->n; v++) {
+            for (size_t v = 0; pb_lines_draws(&group->rows[k]) && v < series->n; v++) {
                 low = fmin(low, series->values[v]);
                 high = fmax(high, series->values[v]);
             }
@@ -71,7 +71,7 @@ static void panel_range(struct scaling_panel *panel)
     panel->high = fmax(high, ideal) * 1.25;
 }
 
-/* Lines through the medians, bars, and dots where the repetitions are few. */
+/* Lines through the medians, bars, and dots where the repetitions are few; of a floor the line. */
 static void panel_row(struct scaling *scaling, size_t at, const struct pb_summary_group *group,
                       const struct pb_summary_row *row)
 {
@@ -96,8 +96,10 @@ static void panel_row(struct scaling *scaling, size_t at, const struct pb_summar
     }
     if (isnan(point.low))
         point.low = point.high = point.y;
+    if (row->floor)
+        point.kind = "floor";
     pb_lines_put(&scaling->lines, &scaling->page, &point);
-    if (row->series.n >= PB_SUMMARY_DOTS_BELOW)
+    if (row->floor || row->series.n >= PB_SUMMARY_DOTS_BELOW)
         return;
     point.kind = "block";
     point.variant = 0;
@@ -260,7 +262,7 @@ static void page_ranges(struct scaling *scaling)
 static int scaling_page(struct scaling *scaling, size_t index, const char *out_dir, char *message,
                         size_t size)
 {
-    char subtitle[256], n[32];
+    char subtitle[256], reading[320], others[80], n[32];
     size_t across = scaling->n < SCALING_COLUMNS ? scaling->n : SCALING_COLUMNS;
     size_t down = (scaling->n + SCALING_COLUMNS - 1) / SCALING_COLUMNS;
     pb_page_repetitions(scaling->summary, n, sizeof n);
@@ -269,16 +271,21 @@ static int scaling_page(struct scaling *scaling, size_t index, const char *out_d
              "higher is better",
              n);
     page_ranges(scaling);
+    pb_lines_reading(&scaling->lines, others, sizeof others);
+    snprintf(
+        reading, sizeof reading,
+        "marks: medians; bars: 95 %% intervals; grey dots: repetitions; dotted: perfect scaling "
+        "of the fastest start; cross: no figure%s",
+        others);
     struct pb_page_head head = {
         .run = scaling->summary->run,
         .title = "What do more threads bring?",
         .subtitle = subtitle,
-        .reading = "marks: medians; bars: 95 % intervals; grey dots: repetitions; dotted: perfect "
-                   "scaling of the fastest start; thin grey: further variants; cross: no figure",
+        .reading = reading,
         .columns = PB_LINES_COLUMNS,
         .width = fmax(2 * SCALING_MARGIN +
                           (double)across * (SCALING_AXIS + SCALING_PLOT + SCALING_LABELS),
-                      1000),
+                      1200),
         .height = SCALING_HEAD + SCALING_FOOT +
                   (double)down * (SCALING_PANEL_HEAD + SCALING_PANEL + SCALING_PANEL_FOOT),
     };
@@ -299,17 +306,14 @@ static int scaling_page(struct scaling *scaling, size_t index, const char *out_d
 static size_t same_panel(const struct pb_summary *summary, size_t at, struct scaling_panel *panel)
 {
     const struct pb_summary_group *first = &summary->groups[at];
-    size_t n = 0, figures = 0;
+    size_t n = 0;
     panel->n = 0;
     for (; at + n < summary->groups_n; n++) {
         const struct pb_summary_group *group = &summary->groups[at + n];
         if (strcmp(group->stem, first->stem) != 0 ||
             strcmp(group->first->dispatch, first->first->dispatch) != 0)
             break;
-        figures = 0;
-        for (size_t i = 0; i < group->rows_n; i++)
-            figures += group->rows[i].series.n;
-        if (figures > 0 && panel->n < SCALING_COUNTS)
+        if (pb_lines_draws_any(group) && panel->n < SCALING_COUNTS)
             panel->groups[panel->n++] = group;
     }
     return n;

@@ -56,6 +56,14 @@ static bool is_wanted(const struct pb_figure *figure, const char *const *names)
     return false;
 }
 
+/* Every page, and that each is there as PNG as well. */
+static void log_drawn(const char *name, const char *out_dir, FILE *log)
+{
+    char pages[1024];
+    pb_page_drawn(name, out_dir, pages, sizeof pages);
+    fprintf(log, "%s: %s in %s, PNGs beside them\n", name, pages, out_dir);
+}
+
 int pb_figures(const struct pb_run *run, const char *const *names, const char *reference,
                const char *out_dir, FILE *log, char *message, size_t message_size)
 {
@@ -74,7 +82,7 @@ int pb_figures(const struct pb_run *run, const char *const *names, const char *r
         pb_page_forget(figures[i].name, 0, out_dir);
         int error = figures[i].write(run, reference, out_dir, why, sizeof why);
         if (error == 0)
-            fprintf(log, "%s: %s/%s.svg\n", figures[i].name, out_dir, figures[i].name);
+            log_drawn(figures[i].name, out_dir, log);
         else if (error == -ENODATA)
             fprintf(log, "%s: nothing to draw: %s\n", figures[i].name, why);
         else if (result == 0 || result == -ENOENT) {

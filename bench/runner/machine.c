@@ -5,6 +5,7 @@
 #include "build_facts.h"
 
 #include "probes/probe.h"
+#include "runner/spawn.h"
 
 #include <ctype.h>
 #include <gnu/libc-version.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #if defined(__clang__)
 #define COMPILER __VERSION__
@@ -194,6 +196,29 @@ static void put_memory(json_t *facts, const char *root)
         fclose(file);
 }
 
+json_t *pb_machine_dropped(void)
+{
+    json_t *names = json_array();
+    for (char **entry = environ; *entry != NULL; entry++)
+        if (pb_spawn_drops(*entry)) {
+            json_t *name = json_stringn(*entry, strcspn(*entry, "="));
+            json_array_append_new(names, name != NULL ? name : text("(not UTF-8)"));
+        }
+    return names;
+}
+
+/* What tunes the allocators from outside: what no child is given, and jemalloc's file, which is
+ * read all the same. */
+static void put_tuning(json_t *facts, const char *root)
+{
+    char path[PATH_MAX], target[1024];
+    int length = snprintf(path, sizeof path, "%s/etc/malloc.conf", root);
+    ssize_t n = (size_t)length < sizeof path ? readlink(path, target, sizeof target - 1) : -1;
+    target[n > 0 ? n : 0] = '\0';
+    json_object_set_new(facts, "malloc_conf_file", text(target));
+    json_object_set_new(facts, "environment_dropped", pb_machine_dropped());
+}
+
 json_t *pb_machine_facts(const char *root, const struct pb_topology *topology,
                          const struct pb_clock *clock)
 {
@@ -208,6 +233,7 @@ json_t *pb_machine_facts(const char *root, const struct pb_topology *topology,
     put_kernel(facts, root);
     put_cpu(facts, root);
     put_memory(facts, root);
+    put_tuning(facts, root);
     snprintf(line, sizeof line, "glibc %s", gnu_get_libc_version());
     json_object_set_new(facts, "libc", text(line));
     if (topology != NULL) {
@@ -229,6 +255,36 @@ json_t *pb_suite_facts(void)
     return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:i}", "version", PB_VERSION, "git",
                      PB_GIT_HASH, "dirty", PB_GIT_DIRTY, "compiler", COMPILER, "flags", PB_CFLAGS,
                      "sanitizer", SANITIZER, "check", PB_CHECK);
+}
+
+/* The first of the keys whose values differ; NULL if none does. */
+static const char *differing(const json_t *here, const json_t *then, const char *const *keys)
+{
+    for (; *keys != NULL; keys++)
+        if (!json_equal(json_object_get(here, *keys), json_object_get(then, *keys)))
+            return *keys;
+    return NULL;
+}
+
+bool pb_machine_same(const json_t *header, const struct pb_topology *topology, char *what,
+                     size_t size)
+{
+    static const char *const machine_keys[] = {"cpu", "microcode", "units", "kernel", "libc", NULL};
+    static const char *const suite_keys[] = {"version", "git",       "dirty", "compiler",
+                                             "flags",   "sanitizer", "check", NULL};
+    json_t *machine = pb_machine_facts("", topology, NULL), *suite = pb_suite_facts();
+    const json_t *suite_then = json_object_get(header, "suite");
+    const char *key;
+    what[0] = '\0';
+    if ((key = differing(machine, json_object_get(header, "machine"), machine_keys)) != NULL)
+        snprintf(what, size, "machine.%s", key);
+    else if ((key = differing(suite, suite_then, suite_keys)) != NULL)
+        snprintf(what, size, "suite.%s", key);
+    else if (!json_equal(suite, suite_then))
+        snprintf(what, size, "suite");
+    json_decref(machine);
+    json_decref(suite);
+    return what[0] == '\0';
 }
 
 json_t *pb_metric_facts(void)

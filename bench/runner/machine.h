@@ -2,7 +2,7 @@
 /* What a record says of where it was made: the machine, and the suite that measured. Facts that
  * cannot be read are empty. Source: methodology R21; proc(5); the kernel's Documentation/ABI.
  * Threads: one. May touch: reads /proc and /sys below a root, so that tests can give a recorded
- * tree. */
+ * tree; the names of our environment's variables. */
 #ifndef PB_MACHINE_H
 #define PB_MACHINE_H
 
@@ -18,6 +18,14 @@ json_t *pb_machine_facts(const char *root, const struct pb_topology *topology,
 
 /* New reference: results/README.md, `suite`. */
 json_t *pb_suite_facts(void);
+
+/* New reference: the names of our environment's variables that no child is given (spawn.h). */
+json_t *pb_machine_dropped(void);
+
+/* Whether a run with this header can go on here: the same suite; the same processor, microcode,
+ * units, kernel and libc. Otherwise `what` is the first fact that differs: "machine.kernel". */
+bool pb_machine_same(const json_t *header, const struct pb_topology *topology, char *what,
+                     size_t size);
 
 /* New reference: every metric that a record may hold: unit, better, help. */
 json_t *pb_metric_facts(void);

@@ -79,6 +79,10 @@ static int read_whole(const struct pb_reader *r)
     for (size_t i = 0; i < m->workloads.n && m->axes[PB_AXIS_ALLOC] == NULL; i++)
         if (m->workloads.at[i].axes[PB_AXIS_ALLOC] == NULL)
             return pb_reader_fail(r, "axes", "axes.alloc is missing: which variants are compared");
+    for (size_t i = 0; i < m->includes.n && m->axes[PB_AXIS_ALLOC] == NULL; i++)
+        if (m->includes.at[i].axes[PB_AXIS_ALLOC] == NULL)
+            return pb_reader_fail(r, m->includes.at[i].where,
+                                  "alloc is missing: here, or for all in [axes]");
     if (pb_axis_canonical(PB_AXIS_ALLOC, m->settings.reference, label, sizeof label, message,
                           sizeof message) != 0)
         return pb_reader_fail(r, "reference", "reference: %s", message);

@@ -141,6 +141,14 @@ static double nominal_seconds(const struct builder *b)
     return around + steps * step * b->matrix->scale * b->entry->scale;
 }
 
+/* Whether the command line says how many threads; what only a file asks for is skipped where the
+ * machine is too small, so that a matrix runs everywhere. */
+static bool threads_by_hand(const struct builder *b)
+{
+    return b->own_threads == 0 && b->entry->axes[PB_AXIS_THREADS] == NULL &&
+           (b->matrix->replaced & 1u << PB_AXIS_THREADS) != 0;
+}
+
 /* Completes a cell whose spec is set, and keeps it unless it is filtered or there already. */
 static int add_cell(struct builder *b, const struct pb_cell_spec *spec)
 {
@@ -163,7 +171,7 @@ static int add_cell(struct builder *b, const struct pb_cell_spec *spec)
         return 0;
     error =
         pb_plan_judge(cell, b->entry->workload, b->options, b->topology, message, sizeof message);
-    if (error != 0) {
+    if (error != 0 && !(error == -E2BIG && !threads_by_hand(b))) {
         enum pb_axis axis = error == -E2BIG ? PB_AXIS_THREADS : PB_AXIS_PIN;
         pb_matrix_where(b->matrix, b->entry, axis, where, sizeof where);
         snprintf(b->message, b->message_size, "%s: %s", where, message);
@@ -279,6 +287,11 @@ static int span_entries(struct builder *b, const struct pb_entries *entries)
     for (size_t i = 0; error == 0 && i < entries->n; i++) {
         b->entry = &entries->at[i];
         b->params[0] = '\0';
+        if (axis_values(b, PB_AXIS_ALLOC) == NULL) { /* an entry of the command line's own */
+            snprintf(b->message, b->message_size, "%s: axes.alloc is missing; give --alloc",
+                     b->matrix->path);
+            return -EINVAL;
+        }
         error = span_params(b, b->entry->workload->options);
     }
     return error;

@@ -17,6 +17,25 @@ static void mark(struct pb_plan_cell *cell, enum pb_status status, const char *r
     snprintf(cell->reason, sizeof cell->reason, "%s", reason);
 }
 
+/* More workers than units: the reason in the record, and what is wrong if they were asked for by
+ * hand. `why` is the placement's own word, for what leave to share would not mend or a pin list. */
+static void mark_crowded(struct pb_plan_cell *cell, unsigned units, const char *why, char *message,
+                         size_t message_size)
+{
+    static const char leave[] = "; --oversubscribe lets them share";
+    char reason[256];
+    unsigned threads = cell->spec.threads;
+    if (threads > PB_PLACEMENT_MAX)
+        snprintf(reason, sizeof reason, "%s", why);
+    else if (threads <= units)
+        snprintf(reason, sizeof reason, "%s%s", why, leave);
+    else
+        snprintf(reason, sizeof reason, "%u threads, %u processing unit%s%s", threads, units,
+                 units == 1 ? "" : "s", leave);
+    mark(cell, PB_SKIPPED, reason);
+    snprintf(message, message_size, "%s", reason);
+}
+
 /* What the strategy cannot do for this workload or dispatch, or NULL. */
 static const char *impossible(const struct pb_plan_cell *cell, const struct pb_workload *workload,
                               unsigned capabilities)
@@ -45,10 +64,7 @@ int pb_plan_judge(struct pb_plan_cell *cell, const struct pb_workload *workload,
     int error = pb_placement_plan(topology, spec->pin, spec->threads, spec->oversubscribe,
                                   &placement, reason, sizeof reason);
     if (error == -E2BIG) {
-        snprintf(
-            message, message_size,
-            "%u threads, but %u processing units may be used; give oversubscribe or fewer threads",
-            spec->threads, pb_topology_units(topology));
+        mark_crowded(cell, pb_topology_units(topology), reason, message, message_size);
         return error;
     }
     if (error != 0 && error != -ENOTSUP) {

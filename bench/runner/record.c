@@ -79,7 +79,9 @@ static bool put_answer(json_t *line, const char *answer)
     json_t *result = json_loads(answer, JSON_REJECT_DUPLICATES, NULL);
     const char *status = json_string_value(json_object_get(result, "status"));
     bool good = status != NULL && pb_status_find(status) >= 0 &&
-                json_is_string(json_object_get(result, "reason"));
+                json_is_string(json_object_get(result, "reason")) &&
+                (strcmp(status, pb_status_names[PB_OK]) != 0 ||
+                 json_integer_value(json_object_get(result, "wall_ns")) > 0);
     if (good)
         json_object_update(line, result);
     json_decref(result);

@@ -36,7 +36,8 @@ static void cell_value(const struct place *at, char *out)
 static void cell_ratio(const struct place *at, char *out)
 {
     bool self = at->row == at->group->reference && at->row->series.n > 0;
-    pb_text_number(self ? 1 : at->row->ratio.value, out, PB_SHEET_CELL_MAX);
+    pb_text_number(self && !at->group->streams_differ ? 1 : at->row->ratio.value, out,
+                   PB_SHEET_CELL_MAX);
 }
 
 static void cell_interval(const struct place *at, char *out)

@@ -257,7 +257,7 @@ void pb_notes_words(struct pb_notes *notes, const struct pb_summary *summary)
     if (summary->groups_n > 0)
         pb_notes_add(notes, PB_NOTE_WORDS, "read as",
                      "fastest by %s, leanest by resident over live bytes (live sets above 1 MiB), "
-                     "steadiest by p99 of an allocation (less than %.0f ns apart is a tie); a lead "
+                     "steadiest by p99 of an allocation (at most %.0f ns apart is a tie); a lead "
                      "counts as a sign does",
                      summary->metric, summary->step);
     for (size_t i = 0; i < summary->groups_n && notes->error == 0; i++) {

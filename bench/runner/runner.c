@@ -157,8 +157,8 @@ static int run_child(struct session *s, const struct pb_plan_slot *slot, struct 
     free(input);
     if (error != 0 && error != -EINTR) {
         *outcome = (struct pb_outcome){.status = PB_FAILED};
-        snprintf(outcome->reason, sizeof outcome->reason, "the child cannot be started: %s",
-                 strerror(-error));
+        snprintf(outcome->reason, sizeof outcome->reason,
+                 "the child cannot be started or watched: %s", strerror(-error));
         error = 0;
     }
     return error;
@@ -242,6 +242,19 @@ static void sanitizers_abort(void)
     }
 }
 
+static void say_dropped(void)
+{
+    json_t *names = pb_machine_dropped(), *name;
+    size_t i;
+    json_array_foreach(names, i, name)
+        fprintf(stderr, "%s%s",
+                i == 0 ? "the cells run without these variables of the environment: " : ", ",
+                json_string_value(name));
+    if (json_array_size(names) > 0)
+        fputc('\n', stderr);
+    json_decref(names);
+}
+
 /* Everything that is to be done, then the last line. Returns an exit code. */
 static int run_all(struct session *s, bool quiet)
 {
@@ -253,6 +266,7 @@ static int run_all(struct session *s, bool quiet)
         return complain(s, PB_EXIT_MACHINE);
     }
     sanitizers_abort();
+    say_dropped();
     for (size_t i = 0; error == 0 && i < s->plan->order_n; i++) {
         if (pb_interrupts_take(&s->interrupts) > 0)
             error = -EINTR;
@@ -330,13 +344,11 @@ static void note_rep(struct session *s, const struct pb_rep *rep)
     s->counts[rep->status]++;
 }
 
-/* Whether the run can go on here: the same matrix, the same machine. */
+/* Whether the run can go on here: the same matrix, machine and suite. */
 static int check_same(struct session *s, const struct pb_run *run)
 {
-    static const char *const keys[] = {"cpu", "units"};
-    char hash[17];
+    char hash[17], what[64];
     const json_t *matrix = json_object_get(run->header, "matrix");
-    const json_t *then = json_object_get(run->header, "machine");
     const char *said = json_string_value(json_object_get(matrix, "hash"));
     snprintf(hash, sizeof hash, "%016llx",
              (unsigned long long)pb_hash_text(s->matrix->text, strlen(s->matrix->text)));
@@ -346,17 +358,12 @@ static int check_same(struct session *s, const struct pb_run *run)
                  run->folder);
         return PB_EXIT_USAGE;
     }
-    json_t *here = pb_machine_facts("", s->topology, NULL);
-    int code = PB_EXIT_GOOD;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (!json_equal(json_object_get(here, keys[i]), json_object_get(then, keys[i]))) {
-            snprintf(s->message, sizeof s->message,
-                     "%s: measured on another machine (%s differs); start a new run here",
-                     run->folder, keys[i]);
-            code = PB_EXIT_MACHINE;
-        }
-    json_decref(here);
-    return code;
+    if (!pb_machine_same(run->header, s->topology, what, sizeof what)) {
+        snprintf(s->message, sizeof s->message,
+                 "%s: %s is not what the run began with; start a new run", run->folder, what);
+        return PB_EXIT_MACHINE;
+    }
+    return PB_EXIT_GOOD;
 }
 
 int pb_runner_resume(const char *name, const char *program, bool quiet, char *folder, size_t size)

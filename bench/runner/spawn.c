@@ -72,7 +72,23 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* The environment with our preload and padding; one block, freed by the caller. */
+/* Google Benchmark reads its flags from BENCHMARK_*, glibc and the allocators read their tuning
+ * from the others: a cell would not be what its name says. */
+static const char *const dropped_prefixes[] = {
+    "BENCHMARK_", "MALLOC_",         "_RJEM_MALLOC_CONF=", "MIMALLOC_",
+    "TCMALLOC_",  "GLIBC_TUNABLES=", "LD_PRELOAD=",
+};
+
+bool pb_spawn_drops(const char *entry)
+{
+    for (size_t i = 0; i < sizeof dropped_prefixes / sizeof *dropped_prefixes; i++)
+        if (strncmp(entry, dropped_prefixes[i], strlen(dropped_prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The environment without what is dropped, with our preload and padding; one block, freed by the
+ * caller. */
 static char **make_environment(const struct pb_child *child)
 {
     size_t n = 0, kept = 0, padding = child->padding < PADDING_MAX ? child->padding : PADDING_MAX;
@@ -84,8 +100,7 @@ static char **make_environment(const struct pb_child *child)
         return NULL;
     char *text = (char *)(list + n + 3);
     for (size_t i = 0; i < n; i++)
-        if (strncmp(environ[i], "LD_PRELOAD=", 11) != 0 &&
-            strncmp(environ[i], "PB_PADDING=", 11) != 0)
+        if (!pb_spawn_drops(environ[i]) && strncmp(environ[i], "PB_PADDING=", 11) != 0)
             list[kept++] = environ[i];
     if (child->preload != NULL) {
         list[kept++] = text;
@@ -294,9 +309,11 @@ int pb_spawn(const struct pb_child *child, struct pb_outcome *outcome)
     struct watch w = {.child = child, .pidfd = -1, .input = -1, .output = -1, .errors = -1};
     void (*pipes)(int) =
         signal(SIGPIPE, SIG_IGN); /* a child may die before it has read its input */
+    /* where it is inherited as ignored, the kernel forgets how a child ended */
+    void (*children)(int) = signal(SIGCHLD, SIG_DFL);
     int status = 0, error = start(&w);
     if (error != 0)
-        goto out_signal;
+        goto out_signals;
     w.deadline = now() + child->timeout;
     w.pidfd = pidfd_open(w.pid, 0);
     if (w.pidfd < 0)
@@ -304,15 +321,18 @@ int pb_spawn(const struct pb_child *child, struct pb_outcome *outcome)
     while (error == 0 && !wait_event(&w))
         ;
     kill(-w.pid, SIGKILL); /* the child where it is still there, and whatever it has started */
-    while (waitpid(w.pid, &status, 0) < 0 && errno == EINTR)
+    pid_t ended;
+    while ((ended = waitpid(w.pid, &status, 0)) < 0 && errno == EINTR)
         ;
+    if (error == 0 && ended < 0)
+        error = -errno;
     take_output(&w);
     take_errors(&w);
     close_one(&w.input);
     close_one(&w.output);
     close_one(&w.errors);
     close_one(&w.pidfd);
-    if (error == 0 && w.interrupted)
+    if (w.interrupted)
         error = -EINTR;
     if (error == 0) {
         char *line = last_line(w.answer);
@@ -320,7 +340,8 @@ int pb_spawn(const struct pb_child *child, struct pb_outcome *outcome)
         describe(&w, status, outcome);
     }
     free(w.answer);
-out_signal:
+out_signals:
+    signal(SIGCHLD, children);
     signal(SIGPIPE, pipes);
     return error;
 }

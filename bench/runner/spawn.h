@@ -43,7 +43,12 @@ struct pb_outcome {
 };
 
 /* Runs a child to its end. Returns 0; -EINTR if a second interrupt ended it (there is no outcome
- * then); -errno if it cannot be started. The caller frees outcome->answer. */
+ * then); -errno if it cannot be started or watched, or how it ended is not known. The caller frees
+ * outcome->answer. SIGCHLD has its default meaning meanwhile. */
 int pb_spawn(const struct pb_child *child, struct pb_outcome *outcome);
+
+/* Whether a child is started without this entry, "NAME=value", of our environment: it would change
+ * what is measured. */
+bool pb_spawn_drops(const char *entry);
 
 #endif

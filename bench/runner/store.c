@@ -38,17 +38,37 @@ void pb_store_root(char *out, size_t size)
     snprintf(out, size, "%s", given != NULL && given[0] != '\0' ? given : "results");
 }
 
-/* Runs are named by their time, so the last name is the newest. */
+/* When a run was last written to. */
+static struct timespec written(const char *folder)
+{
+    char path[PATH_MAX];
+    struct stat st = {0};
+    if ((size_t)snprintf(path, sizeof path, "%s/records.jsonl", folder) < sizeof path)
+        (void)stat(path, &st);
+    return st.st_mtim;
+}
+
+static bool is_later(struct timespec a, struct timespec b)
+{
+    return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+/* Runs are named by their time, so the last name is the newest; within its second (what follows the
+ * time is drawn at random) the one that was written to last. */
 static bool newest(const char *root, char *out, size_t size)
 {
     struct dirent **list;
     bool found = false;
-    char path[PATH_MAX];
+    char path[PATH_MAX], second[sizeof "20260101-000000-"] = "";
     int n = scandir(root, &list, NULL, alphasort);
     for (int i = n; i-- > 0;) {
-        int length = snprintf(path, sizeof path, "%s/%s", root, list[i]->d_name);
-        if (!found && length < (int)sizeof path && list[i]->d_name[0] != '.' && has_records(path)) {
+        const char *name = list[i]->d_name;
+        int length = snprintf(path, sizeof path, "%s/%s", root, name);
+        bool rival = !found || strncmp(name, second, sizeof second - 1) == 0;
+        if (rival && length < (int)sizeof path && name[0] != '.' && has_records(path) &&
+            (!found || is_later(written(path), written(out)))) {
             snprintf(out, size, "%s", path);
+            snprintf(second, sizeof second, "%.*s", (int)sizeof second - 1, name);
             found = true;
         }
         free(list[i]);
@@ -56,6 +76,23 @@ static bool newest(const char *root, char *out, size_t size)
     if (n >= 0)
         free(list);
     return found;
+}
+
+/* A path as it was given, without slashes at its end; of records.jsonl itself, its folder. */
+static void folder_of(const char *name, char *out, size_t size)
+{
+    static const char file[] = "records.jsonl";
+    const size_t file_length = sizeof file - 1;
+    snprintf(out, size, "%s", name);
+    size_t end = strlen(out);
+    while (end > 1 && out[end - 1] == '/')
+        out[--end] = '\0';
+    if (is_folder(out) || end < file_length || strcmp(out + end - file_length, file) != 0)
+        return;
+    if (end == file_length)
+        snprintf(out, size, ".");
+    else if (end > file_length + 1 && out[end - file_length - 1] == '/')
+        out[end - file_length - 1] = '\0';
 }
 
 int pb_store_find(const char *name, char *out, size_t size, char *message, size_t message_size)
@@ -68,11 +105,13 @@ int pb_store_find(const char *name, char *out, size_t size, char *message, size_
         snprintf(message, message_size, "there is no run in %s yet", root);
         return -ENOENT;
     }
-    snprintf(out, size, "%s", name);
-    for (size_t end = strlen(out); end > 1 && out[end - 1] == '/'; end--)
-        out[end - 1] = '\0';
+    folder_of(name, out, size);
     if (has_records(out))
         return 0;
+    if (name[0] == '/') {
+        snprintf(message, message_size, "there is no run '%s': no records.jsonl in it", name);
+        return -ENOENT;
+    }
     snprintf(out, size, "%s/%s", root, name);
     if (has_records(out))
         return 0;
@@ -110,7 +149,7 @@ static int make_folders(const char *path)
             continue;
         snprintf(part, sizeof part, "%.*s", (int)i, path);
         if (mkdir(part, 0777) != 0 && !(errno == EEXIST && is_folder(part)))
-            return -errno;
+            return errno == EEXIST ? -ENOTDIR : -errno;
         if (path[i] == '\0')
             return 0;
     }
@@ -184,6 +223,9 @@ int pb_store_create(const char *folder, const char *matrix_text, struct pb_store
         snprintf(message, message_size,
                  "%s: holds a run already; go on with it by 'poolbench resume %s'", store->folder,
                  store->folder);
+    else if (error == -ENOTDIR)
+        snprintf(message, message_size,
+                 "%s: it, or what it lies in, is not a folder; give another --out", store->folder);
     else
         snprintf(message, message_size,
                  "%s: the results cannot be written here: %s; give another --out",

@@ -26,6 +26,9 @@
 
 enum { MESSAGE_MAX = 512 };
 
+/* The run that this process made, "" if none: its records outlive a broken standard output. */
+static char run_made[PATH_MAX];
+
 /* Flags that are options of the matrix, and their keys there. */
 static const struct {
     const char *flag, *key;
@@ -104,9 +107,37 @@ static int report_format(const char *name)
     return -1;
 }
 
+/* What the report is asked for is checked before an hour of measuring, not after it. */
+static int check_words(const struct pb_args *args)
+{
+    const char *format = pb_args_value(args, "format"), *when = pb_args_value(args, "color");
+    if (report_format(format) < 0) {
+        fprintf(stderr, "--format: unknown format '%s'; allowed: table, json, csv, markdown\n",
+                format);
+        return PB_EXIT_USAGE;
+    }
+    if (when != NULL && strcmp(when, "always") != 0 && strcmp(when, "never") != 0 &&
+        strcmp(when, "auto") != 0) {
+        fprintf(stderr, "--color: unknown value '%s'; allowed: always, never, auto\n", when);
+        return PB_EXIT_USAGE;
+    }
+    return 0;
+}
+
+/* A variant's canonical name; what is none stays as it is, for the report to say so. */
+static const char *canonical(const char *text, struct pb_variant *variant)
+{
+    char message[MESSAGE_MAX];
+    if (text == NULL || pb_variant_parse(text, variant, message, sizeof message) != 0)
+        return text;
+    return variant->label;
+}
+
 static int load(const char *name, struct pb_run **run)
 {
     char message[MESSAGE_MAX] = "";
+    if (name != NULL && name[0] == '\0')
+        return complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
     if (pb_run_load(name, run, message, sizeof message) != 0)
         return complain(message, PB_EXIT_USAGE);
     if ((*run)->torn)
@@ -117,22 +148,21 @@ static int load(const char *name, struct pb_run **run)
 static int print_report(const struct pb_run *run, const struct pb_args *args)
 {
     char message[MESSAGE_MAX] = "";
+    struct pb_variant variant;
     int format = report_format(pb_args_value(args, "format"));
-    struct pb_report_options options = {.reference = pb_args_value(args, "reference"),
-                                        .metric = pb_args_value(args, "metric"),
-                                        .format = (enum pb_report_format)format,
-                                        .colour =
-                                            wants_colour(pb_args_value(args, "color"), stdout),
-                                        .width = columns(stdout)};
+    struct pb_report_options options = {
+        .reference = canonical(pb_args_value(args, "reference"), &variant),
+        .metric = pb_args_value(args, "metric"),
+        .format = (enum pb_report_format)format,
+        .colour = wants_colour(pb_args_value(args, "color"), stdout),
+        .width = columns(stdout)};
     if (strcmp(args->verb->name, "report") != 0)
         options.reference = NULL; /* the run has it already */
-    if (format < 0)
-        return complain("--format: allowed: table, json, csv, markdown", PB_EXIT_USAGE);
     if (pb_report_check(run, &options, message, sizeof message) != 0)
         return complain(message, PB_EXIT_USAGE);
     int error = pb_report(run, &options, stdout);
-    if (error == 0 && fflush(stdout) != 0)
-        error = -EIO;
+    if (ferror(stdout)) /* said once, at the end */
+        return 0;
     return error == 0 ? 0 : complain(strerror(-error), PB_EXIT_USAGE);
 }
 
@@ -188,6 +218,7 @@ static int show(const struct pb_args *args, const char *folder, int code)
     struct pb_run *run = NULL;
     if (folder[0] == '\0')
         return code;
+    snprintf(run_made, sizeof run_made, "%s", folder);
     int shown = load(folder, &run);
     if (shown == 0)
         shown = print_report(run, args);
@@ -202,12 +233,11 @@ static int show(const struct pb_args *args, const char *folder, int code)
     return code != PB_EXIT_GOOD ? code : shown;
 }
 
-/* What the table is asked for is checked before an hour of measuring, not after it. */
 static int check_table(const struct pb_args *args)
 {
     const char *metric = pb_args_value(args, "metric");
-    if (report_format(pb_args_value(args, "format")) < 0)
-        return complain("--format: allowed: table, json, csv, markdown", PB_EXIT_USAGE);
+    if (check_words(args) != 0)
+        return PB_EXIT_USAGE;
     if (metric != NULL && pb_metric_index(metric) < 0) {
         fprintf(stderr,
                 "--metric: there is no metric '%s'; 'poolbench describe PROBE' shows them\n",
@@ -233,6 +263,8 @@ static int verb_resume(const struct pb_args *args)
     char folder[PATH_MAX];
     if (check_table(args) != 0)
         return PB_EXIT_USAGE;
+    if (args->rest[0][0] == '\0')
+        return complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
     int code = pb_runner_resume(args->rest[0], SELF, pb_args_value(args, "quiet") != NULL, folder,
                                 sizeof folder);
     return show(args, folder, code);
@@ -241,6 +273,8 @@ static int verb_resume(const struct pb_args *args)
 static int verb_report(const struct pb_args *args)
 {
     struct pb_run *run = NULL;
+    if (check_words(args) != 0)
+        return PB_EXIT_USAGE;
     int code = load(args->rest_n > 0 ? args->rest[0] : NULL, &run);
     if (code == 0)
         code = print_report(run, args);
@@ -251,10 +285,12 @@ static int verb_report(const struct pb_args *args)
 static int verb_plot(const struct pb_args *args)
 {
     struct pb_run *run = NULL;
+    struct pb_variant variant;
     int code = load(args->rest_n > 0 ? args->rest[0] : NULL, &run);
     if (code == 0) /* getopt leaves a NULL behind the last argument */
-        code = draw(run, args->rest_n > 0 ? (const char *const *)args->rest + 1 : NULL,
-                    pb_args_value(args, "reference"), pb_args_value(args, "out"));
+        code =
+            draw(run, args->rest_n > 0 ? (const char *const *)args->rest + 1 : NULL,
+                 canonical(pb_args_value(args, "reference"), &variant), pb_args_value(args, "out"));
     pb_run_free(run);
     return code;
 }
@@ -345,6 +381,21 @@ static const char exits[] = "  0    good\n"
                             "  5    nothing matched\n"
                             "  130  interrupted; 'resume' goes on\n";
 
+/* Whatever the verb was: what it printed must have arrived. */
+static int finish(int code)
+{
+    int error = fflush(stdout) != 0 ? errno : 0;
+    if (error == 0 && ferror(stdout))
+        error = EIO;
+    if (error == 0)
+        return code;
+    fprintf(stderr, "standard output: %s", strerror(error));
+    if (run_made[0] != '\0')
+        fprintf(stderr, "; the records are safe, see poolbench report %s", run_made);
+    fputc('\n', stderr);
+    return PB_EXIT_MACHINE;
+}
+
 int pb_verbs_main(int argc, char **argv)
 {
     char version[256];
@@ -357,5 +408,5 @@ int pb_verbs_main(int argc, char **argv)
                                        .flags = flags,
                                        .exits = exits};
     pb_trace_set_folder(PB_SOURCE_DIR "/bench/traces");
-    return pb_args_main(&program, argc, argv);
+    return finish(pb_args_main(&program, argc, argv));
 }

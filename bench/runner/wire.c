@@ -243,10 +243,13 @@ static int put_figures(json_t *object, const struct pb_cell_result *result)
 
 json_t *pb_wire_result_to_json(const struct pb_cell_result *result)
 {
-    json_t *object = json_pack("{s:s, s:s, s:{}, s:{}}", "status", pb_status_names[result->status],
-                               "reason", result->reason, "m", "hist");
+    bool empty = result->status == PB_OK && result->wall_ns == 0;
+    enum pb_status status = empty ? PB_FAILED : result->status;
+    json_t *object =
+        json_pack("{s:s, s:s, s:{}, s:{}}", "status", pb_status_names[status], "reason",
+                  empty ? "the timed window has no length" : result->reason, "m", "hist");
     int error = object == NULL || put_fields(object, state_fields, result) != 0;
-    if (error == 0 && result->status == PB_OK)
+    if (error == 0 && status == PB_OK)
         error = put_figures(object, result);
     if (error != 0) {
         json_decref(object);
@@ -305,6 +308,10 @@ int pb_wire_result_from_json(const json_t *json, struct pb_cell_result *result,
         return error;
     result->steps = (uint64_t)json_integer_value(json_object_get(ops, "steps"));
     error = take_fields(json, figure_fields, result, message, message_size);
+    if (error == 0 && (result->wall_ns == 0 || result->wall_ns > INT64_MAX)) {
+        snprintf(message, message_size, "'wall_ns' is not what it should be");
+        error = -EINVAL;
+    }
     if (error == 0)
         error = take_fields(ops, tally_fields, &result->rate, message, message_size);
     if (error == 0)

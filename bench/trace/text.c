@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -75,10 +76,11 @@ static int text_read(struct pb_trace_reader *r, void *into, size_t size, size_t 
     return 0;
 }
 
-static int text_truncated(const struct pb_trace_reader *r, char *message, size_t message_size)
+static int text_truncated(const struct pb_trace_reader *r, const char *why, char *message,
+                          size_t message_size)
 {
-    snprintf(message, message_size, "%s: truncated after line %llu", r->path,
-             (unsigned long long)r->number);
+    snprintf(message, message_size, "%s: truncated after line %llu: %s", r->path,
+             (unsigned long long)r->number, why);
     return -EINVAL;
 }
 
@@ -106,7 +108,9 @@ static int text_inflate(struct pb_trace_reader *r, char *message, size_t message
         if (error != 0)
             return error;
         if (r->ended)
-            return r->open_frame ? text_truncated(r, message, message_size) : 0;
+            return r->open_frame ? text_truncated(r, "the compressed data are not complete",
+                                                  message, message_size)
+                                 : 0;
     }
     r->filled = out.pos;
     return 0;
@@ -148,7 +152,8 @@ static int text_line(struct pb_trace_reader *r, const char **line, size_t *lengt
         if (r->ended && left == 0)
             return 0;
         if (r->ended)
-            return text_truncated(r, message, message_size);
+            return text_truncated(r, "the last line does not end in a newline", message,
+                                  message_size);
         const int error = text_fill(r, message, message_size);
         if (error != 0)
             return error;
@@ -293,6 +298,25 @@ static int text_begin(struct pb_trace_reader *r, char *message, size_t message_s
     return r->zstd == NULL ? -ENOMEM : 0;
 }
 
+/* Opens a regular file; a pipe without a writer must not make anybody wait. Returns 0 or -errno. */
+static int text_file(struct pb_trace_reader *r, char *message, size_t message_size)
+{
+    struct stat st;
+    int error = 0;
+
+    r->fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (r->fd < 0 || fstat(r->fd, &st) != 0) {
+        error = -errno;
+        snprintf(message, message_size, "%s: %s", r->path, strerror(-error));
+    } else if (!S_ISREG(st.st_mode)) {
+        error = -EINVAL;
+        snprintf(message, message_size, "%s: not a regular file", r->path);
+    }
+    if (error != 0 && r->fd >= 0)
+        close(r->fd);
+    return error;
+}
+
 int pb_trace_open(const char *path, struct pb_trace_reader **reader, char *message,
                   size_t message_size)
 {
@@ -305,12 +329,9 @@ int pb_trace_open(const char *path, struct pb_trace_reader **reader, char *messa
         return -ENOMEM;
     }
     snprintf(r->path, sizeof(r->path), "%s", path);
-    r->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (r->fd < 0) {
-        error = -errno;
-        snprintf(message, message_size, "%s: %s", path, strerror(errno));
+    error = text_file(r, message, message_size);
+    if (error != 0)
         goto out_unmap;
-    }
     error = text_begin(r, message, message_size);
     if (error == -ENOMEM)
         snprintf(message, message_size, "%s: no memory for zstd", path);

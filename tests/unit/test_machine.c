@@ -54,7 +54,7 @@ static void make_folders(char *path)
 
 static int make_tree(void **state)
 {
-    char path[256];
+    char path[256], link[256];
     (void)state;
     snprintf(root, sizeof root, "machine-XXXXXX");
     if (mkdtemp(root) == NULL)
@@ -68,7 +68,9 @@ static int make_tree(void **state)
         fputs(recorded[i].text, file);
         fclose(file);
     }
-    return 0;
+    snprintf(path, sizeof path, "%s/etc", root);
+    snprintf(link, sizeof link, "%s/etc/malloc.conf", root);
+    return mkdir(path, 0777) == 0 && symlink("narenas:1", link) == 0 ? 0 : -1;
 }
 
 static int remove_tree(void **state)
@@ -79,6 +81,10 @@ static int remove_tree(void **state)
         snprintf(path, sizeof path, "%s%s", root, recorded[i].path);
         unlink(path);
     }
+    snprintf(path, sizeof path, "%s/etc/malloc.conf", root);
+    unlink(path);
+    *strrchr(path, '/') = '\0';
+    rmdir(path);
     /* folders from the innermost out; those that others still need fail and are met again */
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < FILES; i++) {
@@ -118,6 +124,7 @@ static void a_recorded_machine_is_read_as_it_was(void **state)
     assert_string_equal(text_of(facts, "kernel_options"), "mitigations=off isolcpus=1");
     assert_string_equal(text_of(facts, "boost"), ""); /* this kernel does not tell */
     assert_int_equal(strncmp(text_of(facts, "libc"), "glibc 2.", 8), 0);
+    assert_string_equal(text_of(facts, "malloc_conf_file"), "narenas:1");
     assert_null(json_object_get(facts, "units"));
     assert_null(json_object_get(facts, "clock"));
     json_decref(facts);
@@ -129,6 +136,7 @@ static void a_machine_that_tells_nothing_has_empty_facts(void **state)
     json_t *facts = pb_machine_facts("no-such-root", NULL, NULL);
     assert_string_equal(text_of(facts, "host"), "");
     assert_string_equal(text_of(facts, "cpu"), "");
+    assert_string_equal(text_of(facts, "malloc_conf_file"), "");
     assert_int_equal(json_integer_value(json_object_get(facts, "cpus")), 0);
     assert_int_equal(json_integer_value(json_object_get(facts, "memory_bytes")), 0);
     assert_true(json_is_false(json_object_get(facts, "hypervisor")));
@@ -147,6 +155,64 @@ static void the_topology_and_the_clock_are_told_where_they_are_known(void **stat
     assert_true(text_of(facts, "topology")[0] != '\0');
     assert_string_equal(text_of(json_object_get(facts, "clock"), "source"), "tsc");
     json_decref(facts);
+    pb_topology_free(topology);
+}
+
+static bool lists(const json_t *names, const char *name)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(names, i, one) if (strcmp(json_string_value(one), name) == 0) return true;
+    return false;
+}
+
+static void variables_that_no_child_is_given_are_named_without_their_values(void **state)
+{
+    (void)state;
+    json_t *facts = pb_machine_facts(root, NULL, NULL);
+    const size_t before = json_array_size(json_object_get(facts, "environment_dropped"));
+    assert_true(json_is_array(json_object_get(facts, "environment_dropped")));
+    json_decref(facts);
+    setenv("BENCHMARK_TEST_ONLY", "zzz", 1);
+    setenv("MIMALLOC_TEST_ONLY", "1", 1);
+    setenv("PB_TEST_ONLY", "1", 1);
+    facts = pb_machine_facts(root, NULL, NULL);
+    const json_t *names = json_object_get(facts, "environment_dropped");
+    assert_int_equal(json_array_size(names), before + 2);
+    assert_true(lists(names, "BENCHMARK_TEST_ONLY") && lists(names, "MIMALLOC_TEST_ONLY"));
+    json_decref(facts);
+    unsetenv("BENCHMARK_TEST_ONLY");
+    unsetenv("MIMALLOC_TEST_ONLY");
+    unsetenv("PB_TEST_ONLY");
+}
+
+static void a_run_of_another_suite_or_machine_is_told_from_ours(void **state)
+{
+    static const char *const facts[][2] = {
+        {"machine", "cpu"},  {"machine", "microcode"}, {"machine", "units"}, {"machine", "kernel"},
+        {"machine", "libc"}, {"suite", "version"},     {"suite", "git"},     {"suite", "dirty"},
+        {"suite", "flags"},  {"suite", "compiler"},    {"suite", "check"},   {"suite", "sanitizer"},
+    };
+    struct pb_topology *topology = NULL;
+    char what[64], want[64];
+    (void)state;
+    assert_int_equal(pb_topology_load("core:4 pu:2", &topology), 0);
+    json_t *header = json_pack("{s:o, s:o}", "machine", pb_machine_facts("", topology, NULL),
+                               "suite", pb_suite_facts());
+    json_object_set_new(json_object_get(header, "machine"), "load", json_string("9 9 9"));
+    assert_true(pb_machine_same(header, topology, what, sizeof what));
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+        json_t *other = json_deep_copy(header);
+        json_object_set_new(json_object_get(other, facts[i][0]), facts[i][1], json_string("other"));
+        assert_false(pb_machine_same(other, topology, what, sizeof what));
+        snprintf(want, sizeof want, "%s.%s", facts[i][0], facts[i][1]);
+        assert_string_equal(what, want);
+        json_decref(other);
+    }
+    json_object_set_new(json_object_get(header, "suite"), "more", json_true());
+    assert_false(pb_machine_same(header, topology, what, sizeof what));
+    assert_string_equal(what, "suite");
+    json_decref(header);
     pb_topology_free(topology);
 }
 
@@ -180,6 +246,8 @@ int main(void)
         cmocka_unit_test(a_recorded_machine_is_read_as_it_was),
         cmocka_unit_test(a_machine_that_tells_nothing_has_empty_facts),
         cmocka_unit_test(the_topology_and_the_clock_are_told_where_they_are_known),
+        cmocka_unit_test(variables_that_no_child_is_given_are_named_without_their_values),
+        cmocka_unit_test(a_run_of_another_suite_or_machine_is_told_from_ours),
         cmocka_unit_test(the_suite_and_its_metrics_are_described),
     };
     return cmocka_run_group_tests(tests, make_tree, remove_tree);

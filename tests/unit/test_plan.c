@@ -211,21 +211,29 @@ static void a_filter_keeps_names_that_match_and_nothing_is_said(void **state)
     assert_int_equal(strncmp(message, "--filter: '(': ", 15), 0);
 }
 
-static void more_threads_than_units_are_refused_with_their_place(void **state)
+static void more_threads_than_units_are_skipped_with_the_reason(void **state)
 {
     struct pb_plan *plan;
-    char want[PB_MESSAGE_MAX];
     (void)state;
-    assert_int_equal(
-        try_plan("[axes]\nalloc = \"pool\"\nthreads = [1, 3]\n[[workload]]\nname = \"pair\"\n",
-                 NULL, &plan),
-        -EINVAL);
-    snprintf(want, sizeof want,
-             "%s:3:11: 3 threads, but 2 processing units may be used; give oversubscribe or fewer "
-             "threads",
-             path);
-    assert_string_equal(message, want);
-    /* what the filter drops refuses nothing */
+    plan = make_plan("[axes]\nalloc = \"pool\"\nthreads = [1, 3]\n[[workload]]\nname = \"pair\"\n",
+                     NULL);
+    assert_int_equal(plan->cells_n, 2);
+    assert_int_equal(plan->cells[0].mark, PB_OK);
+    assert_int_equal(plan->cells[1].mark, PB_SKIPPED);
+    assert_string_equal(plan->cells[1].reason,
+                        "3 threads, 2 processing units; --oversubscribe lets them share");
+    pb_plan_free(plan);
+    /* asked for by hand it is an error */
+    struct pb_matrix *matrix =
+        read_matrix("[axes]\nalloc = \"pool\"\n[[workload]]\nname = \"pair\"\n");
+    assert_int_equal(pb_matrix_override(matrix, "threads", "1,3", message, sizeof message), 0);
+    assert_int_equal(pb_plan_make(matrix, two_units, NULL, &plan, message, sizeof message),
+                     -EINVAL);
+    assert_string_equal(
+        message, "--threads: 3 threads, 2 processing units; --oversubscribe lets them share");
+    pb_matrix_free(matrix);
+    unlink(path);
+    /* what the filter drops is not there */
     plan = make_plan("[axes]\nalloc = \"pool\"\nthreads = [1, 3]\n[[workload]]\nname = \"pair\"\n",
                      "threads:1");
     assert_int_equal(plan->cells_n, 1);
@@ -348,7 +356,7 @@ int main(void)
         cmocka_unit_test(an_include_adds_and_an_exclude_drops_what_matches_all_of_it),
         cmocka_unit_test(the_reference_has_a_twin_in_every_group_unless_it_is_switched_off),
         cmocka_unit_test(a_filter_keeps_names_that_match_and_nothing_is_said),
-        cmocka_unit_test(more_threads_than_units_are_refused_with_their_place),
+        cmocka_unit_test(more_threads_than_units_are_skipped_with_the_reason),
         cmocka_unit_test(a_malformed_pin_list_is_refused_with_its_place),
         cmocka_unit_test(what_cannot_run_is_marked_and_planned_once),
         cmocka_unit_test(a_workload_that_one_thread_cannot_run_is_skipped),

@@ -15,9 +15,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct pb_outcome outcome;
+static bool loses_the_end;
+
+/* In the place of libc's: the child is reaped, and if told to, by somebody else. */
+pid_t waitpid(pid_t pid, int *status, int options)
+{
+    pid_t ended = wait4(pid, status, options, NULL);
+    if (!loses_the_end || ended < 0)
+        return ended;
+    errno = ECHILD;
+    return -1;
+}
 
 static int run(const char *script, struct pb_child child)
 {
@@ -135,6 +148,50 @@ static void the_environment_is_ours_with_padding_and_preload(void **state)
     unsetenv("LD_PRELOAD");
 }
 
+static void what_would_tune_a_cell_from_outside_is_dropped(void **state)
+{
+    static const char *const names[] = {
+        "BENCHMARK_FILTER",  "MALLOC_CONF",         "MALLOC_ARENA_MAX", "MALLOC_CHECK_",
+        "_RJEM_MALLOC_CONF", "MIMALLOC_SHOW_STATS", "MIMALLOC_VERBOSE", "TCMALLOC_SAMPLE_PARAMETER",
+        "GLIBC_TUNABLES",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        setenv(names[i], "", 1);
+    setenv("MY_MALLOC_CONF", "kept", 1);
+    setenv("LD_PRELOADED", "kept", 1);
+    assert_int_equal(
+        run("env | grep -v '^PB_' | grep -E 'BENCHMARK|MALLOC|GLIBC|PRELOAD' | sort | tr '\\n' ' '",
+            (struct pb_child){0}),
+        0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unsetenv(names[i]);
+    unsetenv("MY_MALLOC_CONF");
+    unsetenv("LD_PRELOADED");
+    assert_non_null(outcome.answer);
+    assert_string_equal(outcome.answer, "LD_PRELOADED=kept MY_MALLOC_CONF=kept");
+    free(outcome.answer);
+}
+
+static void how_a_child_ended_is_known_where_sigchld_is_ignored(void **state)
+{
+    (void)state;
+    void (*before)(int) = signal(SIGCHLD, SIG_IGN);
+    expect("echo '{}'; kill -SEGV $$", PB_CRASHED, "killed by signal 11 (Segmentation fault)");
+    expect("echo '{}'; exit 3", PB_FAILED, "exit status 3");
+    assert_true(signal(SIGCHLD, before) == SIG_IGN); /* as it was found */
+}
+
+static void an_end_that_is_not_known_is_an_error(void **state)
+{
+    (void)state;
+    loses_the_end = true;
+    int error = run("echo '{}'", (struct pb_child){0});
+    loses_the_end = false;
+    assert_int_equal(error, -ECHILD);
+    assert_null(outcome.answer);
+}
+
 static void a_program_that_is_not_there_is_an_error(void **state)
 {
     (void)state;
@@ -184,6 +241,9 @@ int main(void)
         cmocka_unit_test(what_the_child_started_ends_with_it),
         cmocka_unit_test(a_child_leads_a_process_group_of_its_own),
         cmocka_unit_test(the_environment_is_ours_with_padding_and_preload),
+        cmocka_unit_test(what_would_tune_a_cell_from_outside_is_dropped),
+        cmocka_unit_test(how_a_child_ended_is_known_where_sigchld_is_ignored),
+        cmocka_unit_test(an_end_that_is_not_known_is_an_error),
         cmocka_unit_test(a_program_that_is_not_there_is_an_error),
         cmocka_unit_test(a_child_that_reads_nothing_is_no_error),
         cmocka_unit_test(one_interrupt_waits_and_two_do_not),

@@ -219,6 +219,29 @@ static void a_result_with_an_unknown_status_or_a_broken_histogram_is_refused(voi
     json_decref(json);
 }
 
+static void an_ok_result_whose_window_has_no_length_is_no_result(void **state)
+{
+    static const json_int_t lengths[] = {0, -5};
+    struct pb_cell_result result = a_result(), back;
+    (void)state;
+    json_t *json = pb_wire_result_to_json(&result);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        json_object_set_new(json, "wall_ns", json_integer(lengths[i]));
+        assert_int_equal(
+            pb_wire_result_from_json(json, &back, &alloc_back, &free_back, message, sizeof message),
+            -EINVAL);
+        assert_string_equal(message, "'wall_ns' is not what it should be");
+    }
+    json_decref(json);
+    result.wall_ns = 0;
+    json = through_text(pb_wire_result_to_json(&result));
+    assert_string_equal(json_string_value(json_object_get(json, "status")), "failed");
+    assert_string_equal(json_string_value(json_object_get(json, "reason")),
+                        "the timed window has no length");
+    assert_null(json_object_get(json, "ops"));
+    json_decref(json);
+}
+
 static void params_are_numbers_where_the_option_is_one(void **state)
 {
     char out[64];
@@ -246,6 +269,7 @@ int main(void)
         cmocka_unit_test(infinite_metrics_are_left_out_and_named),
         cmocka_unit_test(a_result_that_is_not_ok_has_a_reason_and_no_figures),
         cmocka_unit_test(a_result_with_an_unknown_status_or_a_broken_histogram_is_refused),
+        cmocka_unit_test(an_ok_result_whose_window_has_no_length_is_no_result),
         cmocka_unit_test(params_are_numbers_where_the_option_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
