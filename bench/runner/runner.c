@@ -216,6 +216,21 @@ static bool some_failed(const struct session *s)
            0;
 }
 
+/* Something that the matrix asks for is not on this machine, or nothing could be measured at all: one
+ * line that says so. */
+static bool missing(const struct session *s)
+{
+    const struct pb_plan_cell *cell = NULL;
+    for (size_t i = 0; i < s->plan->cells_n; i++)
+        if (s->plan->cells[i].mark != PB_OK && (cell == NULL || cell->mark != PB_UNAVAILABLE))
+            cell = &s->plan->cells[i];
+    if (cell == NULL || (cell->mark != PB_UNAVAILABLE && s->counts[PB_OK] > 0))
+        return false;
+    fprintf(stderr, "%s could not run here: %s%s\n", cell->name, cell->reason,
+            s->counts[PB_OK] > 0 ? "; the others are measured" : "; nothing was measured");
+    return true;
+}
+
 static int open_progress(struct session *s, bool quiet)
 {
     unsigned *todo = calloc(s->plan->cells_n, sizeof *todo);
@@ -285,7 +300,9 @@ static int run_all(struct session *s, bool quiet)
         fprintf(stderr, "interrupted; go on with: poolbench resume %s\n", s->store.folder);
         return PB_EXIT_INTERRUPTED;
     }
-    return some_failed(s) ? PB_EXIT_FAILED : PB_EXIT_GOOD;
+    if (some_failed(s))
+        return PB_EXIT_FAILED;
+    return missing(s) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
 }
 
 int pb_runner_plan(const struct pb_request *request, FILE *out)
