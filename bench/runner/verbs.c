@@ -29,6 +29,9 @@ enum { MESSAGE_MAX = 512 };
 /* The run that this process made, "" if none: its records outlive a broken standard output. */
 static char run_made[PATH_MAX];
 
+/* Why standard output broke, where that was seen before the end; a later flush has forgotten it. */
+static int output_error;
+
 /* Flags that are options of the matrix, and their keys there. */
 static const struct {
     const char *flag, *key;
@@ -160,9 +163,12 @@ static int print_report(const struct pb_run *run, const struct pb_args *args)
         options.reference = NULL; /* the run has it already */
     if (pb_report_check(run, &options, message, sizeof message) != 0)
         return complain(message, PB_EXIT_USAGE);
+    errno = 0;
     int error = pb_report(run, &options, stdout);
-    if (ferror(stdout)) /* said once, at the end */
+    if (ferror(stdout)) { /* said once, at the end */
+        output_error = errno;
         return 0;
+    }
     return error == 0 ? 0 : complain(strerror(-error), PB_EXIT_USAGE);
 }
 
@@ -386,7 +392,7 @@ static int finish(int code)
 {
     int error = fflush(stdout) != 0 ? errno : 0;
     if (error == 0 && ferror(stdout))
-        error = EIO;
+        error = output_error != 0 ? output_error : EIO;
     if (error == 0)
         return code;
     fprintf(stderr, "standard output: %s", strerror(error));

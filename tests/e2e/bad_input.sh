@@ -37,6 +37,9 @@ expect_line 2 'size\.toml:6:[0-9]+: .*size' "$pb" run size.toml --out run
 printf 'name = "x"\n[axes]\nalloc = ["pool"]\nthreads = [0]\n[[workload]]\nname = "pair"\n' >threads.toml
 expect_line 2 'threads\.toml:4:[0-9]+: .*threads' "$pb" run threads.toml --out run
 
+printf '[[workload]]\nname = "pair"\nalloc = "pool"\n[[include]]\nworkload = "pair"\n' >include.toml
+expect_line 2 'include\.toml:4:1: alloc is missing' "$pb" run include.toml --out run
+
 # traces: the line
 printf 'a 0 1 64\nf 0 2\n' >dead.txt
 expect_line 2 'dead\.txt:2: ' "$pb" run "$tiny" --trace dead.txt --out run
@@ -45,6 +48,10 @@ expect_line 2 'event\.txt:2: ' "$pb" run "$tiny" --trace event.txt --out run
 head -c 100000 "$ROOT/bench/traces/sqlite.txt.zst" >cut.txt.zst
 expect_line 2 'cut\.txt\.zst: .*truncated' "$pb" run "$tiny" --trace cut.txt.zst --out run
 expect_line 2 'nosuch\.txt' "$pb" run "$tiny" --trace nosuch.txt --out run
+printf 'a 0 1 64\nf 0 1' >open.txt
+expect_line 2 'open\.txt: .*newline' "$pb" run "$tiny" --trace open.txt --out run
+mkfifo pipe.txt
+expect_line 2 'pipe\.txt: not a regular file' "$pb" run "$tiny" --trace ./pipe.txt --out run
 
 # a trace of one's own runs on every strategy
 printf 'a 0 1 64\na 1 2 100\nf 1 1\nr 0 2 300\nf 0 2\n' >own.txt
@@ -56,7 +63,13 @@ rm -rf run
 : >file
 expect_line 2 'file' "$pb" run "$tiny" --out file/run
 expect_line 2 'nosuch' "$pb" report nosuch
+expect_line 2 'not a folder' "$pb" run "$tiny" --out file
 expect_line 2 'nosuch' "$pb" resume nosuch
+expect_line 2 'empty' "$pb" report ''
+expect_line 2 'empty' "$pb" resume ''
+expect_line 2 'sometimes.*always, never, auto' "$pb" run "$tiny" --color sometimes --out run
+expect_line 2 'xml.*table, json' "$pb" run "$tiny" --format xml --out run
+expect_line 2 "quick.*poolbench plan quick" "$pb" describe quick
 expect 2 "$pb" run "$tiny" --out
 
 # two writers of one run
@@ -68,6 +81,17 @@ head -c -20 run/records.jsonl >torn && mkdir -p torn.run damaged.run && mv torn 
 expect 0 "$pb" report torn.run
 sed '2s/"status":"ok"/"status":"OK"/' run/records.jsonl >damaged.run/records.jsonl
 expect_line 2 'records\.jsonl:2: ' "$pb" report damaged.run
+
+# standard output that takes nothing: one line, and the records stay
+for verb in list doctor "plan $tiny" "report run"; do
+    code=0
+    # shellcheck disable=SC2086 # words on purpose
+    "$pb" $verb >/dev/full 2>err </dev/null || code=$?
+    [ $code = 4 ] || fail "$verb on a full device: exit $code: $(cat err)"
+    grep -q '^standard output: No space' err || fail "$verb on a full device: $(cat err)"
+done
+expect 0 "$pb" report run/records.jsonl
+expect 0 "$pb" report "$PWD/run/"
 
 # gnuplot missing: the data stay
 expect 0 ln -s "$(command -v true)" true

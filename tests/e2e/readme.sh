@@ -26,7 +26,7 @@ while IFS= read -r line; do
     rm -rf again
     code=0
     sh -c "$line" >out 2>err </dev/null || code=$?
-    [ $code = 0 ] || fail "exit $code: $line
+    [ $code = 0 ] || { sanitized && [ $code = 4 ]; } || fail "exit $code: $line
 $(cat err)"
     [ -s out ] || [ -s err ] || fail "prints nothing: $line"
 done <wanted

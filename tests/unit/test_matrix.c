@@ -168,7 +168,7 @@ static const struct bad {
     {"[axes]\nalloc = \"pool\"\npin = \"wide\"\n[[workload]]\nname = \"pair\"\n", "3:7", NULL},
     {"[axes]\nalloc = \"pool\"\noversubscribe = 1\n[[workload]]\nname = \"pair\"\n", "3:17",
      "oversubscribe is true or false"},
-    {"[[include]]\nworkload = \"pair\"\n", "1:3", "alloc is missing: here, or for all in [axes]"},
+    {"[[include]]\nworkload = \"pair\"\n", "1:1", "alloc is missing: here, or for all in [axes]"},
     {"axes = 1\n[[workload]]\nname = \"pair\"\n", "1:8", "axes is a table: [axes]"},
     {"[[workload]]\nname = \"pair\"\n", "", "axes.alloc is missing: which variants are compared"},
     {"[axes]\nalloc = \"pool\"\n", "1:1", "there is no [[workload]]: nothing to run"},

@@ -112,7 +112,7 @@ static void every_fault_is_named_with_its_line(void **state)
         {"r 0 7 8\n", ":1: id 7 was never allocated"},
         {"a 0 1 8\nf 0 1\nf 0 1\n", ":3: id 1 was freed before"},
         {"a 0 1 8\nf 0 1\nr 0 1 8\n", ":3: id 1 was freed before"},
-        {"a 0 1 8\nf 0 1", ": truncated after line 1"},
+        {"a 0 1 8\nf 0 1", ": truncated after line 1: the last line does not end in a newline"},
     };
     struct pb_trace_summary summary;
     char message[MESSAGE], line[300];
