@@ -23,6 +23,15 @@ extern const struct pb_pages_system pb_pages_linux;
 
 size_t pb_page_bytes(void); /* the system's page size */
 
+/* What stands behind an arena. */
+enum pb_backing {
+    PB_BACKING_ANONYMOUS,  /* zero-filled on demand; without swap it never leaves memory */
+    PB_BACKING_LOCKED,     /* mlocked when committed, as far as RLIMIT_MEMLOCK lets it: nonpaged pool */
+    PB_BACKING_LOCKED_EXEC, /* the same, and executable where the system allows */
+    PB_BACKING_FILE        /* a shared mapping of a file without a name: its pages can be written out
+                              and read back, which is a hard fault: paged pool */
+};
+
 /* An arena. Its members are its own; read held_bytes and os_calls under the owner's lock. */
 struct pb_pages {
     unsigned char *base;
@@ -31,6 +40,10 @@ struct pb_pages {
     size_t held_bytes;  /* taken and not released; what is committed ahead is not resident yet */
     size_t held_peak_bytes;
     uint64_t os_calls;
+    enum pb_backing backing;
+    int file;            /* PB_BACKING_FILE: open, without a name; else -1 */
+    size_t locked_bytes; /* PB_BACKING_LOCKED: resident for good; less than taken if the limit was met */
+    int lock_error;      /* why the rest is not locked: -errno of the first refusal, 0 if none */
 };
 
 /* Reserves address space (rounded up to pages); nothing is resident yet. */
@@ -41,6 +54,16 @@ int pb_pages_open(struct pb_pages *pages, size_t reserve_bytes);
 int pb_pages_open_within(struct pb_pages *pages, size_t reserve_bytes, size_t least_bytes,
                          unsigned share);
 void pb_pages_close(struct pb_pages *pages);
+
+/* As pb_pages_open_within, on another backing. `dir`: where the file is made; NULL or "" for TMPDIR,
+ * else /var/tmp. Returns 0, -ENOMEM, or -errno of the file (then `message` names the folder). */
+int pb_pages_open_backed(struct pb_pages *pages, size_t reserve_bytes, size_t least_bytes,
+                         unsigned share, enum pb_backing backing, const char *dir, char *message,
+                         size_t message_size);
+
+/* Writes a piece of a PB_BACKING_FILE arena out and drops it from memory, so that the next touch of
+ * each page is a hard fault. Returns 0, -ENOTSUP on another backing, or -errno. For experiments. */
+int pb_pages_evict(struct pb_pages *pages, void *at, size_t bytes);
 
 /* The next `bytes` > 0 (rounded up to pages) of the arena, right behind those taken before, zeroed,
  * page aligned; NULL when the reservation is used up or the system refuses. Memory is committed in

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Page arithmetic under its NT names. The page is the executive's, 4 KiB, whatever the system's is.
  * Nothing here guards against overflow except BYTES_TO_PAGES, which cannot.
- * Source: Windows Driver Kit documentation, wdm.h macros. May include: nt/types.h. */
-#ifndef PB_NT_PAGE_MATH_H
-#define PB_NT_PAGE_MATH_H
+ * Source: Windows Driver Kit documentation, wdm.h macros. */
+#ifndef POOLBENCH_NT_PAGE_H
+#define POOLBENCH_NT_PAGE_H
 
-#include "nt/types.h"
+#include <poolbench/nt/types.h>
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  ((SIZE_T)1 << PAGE_SHIFT)

@@ -10,10 +10,10 @@
  * I2       TotalSegmentSize is the sum over segments of header + blocks * BlockSize, without tails
  * Locks    the caller's; locked and unlocked calls on one zone do not mix
  * Cost     allocate and free O(1); 0 bytes a block; 16 bytes and a tail a segment. Never shrinks */
-#ifndef PB_ZONE_H
-#define PB_ZONE_H
+#ifndef POOLBENCH_NT_ZONE_H
+#define POOLBENCH_NT_ZONE_H
 
-#include "nt/list.h"
+#include <poolbench/nt/list.h>
 
 typedef struct ZONE_SEGMENT_HEADER {
     SINGLE_LIST_ENTRY SegmentList;
@@ -65,5 +65,12 @@ static inline BOOLEAN ExIsObjectInFirstZoneSegment(const ZONE_HEADER *Zone, cons
     return (BOOLEAN)((ULONG_PTR)Object >= first &&
                      (ULONG_PTR)Object < first + Zone->TotalSegmentSize);
 }
+
+/* The same under the caller's spin lock, which guards that zone and nothing else. An exhausted zone
+ * is better asked by ExIsFullZone first: then nobody spins for nothing. */
+NTSTATUS ExInterlockedExtendZone(PZONE_HEADER Zone, PVOID Segment, ULONG SegmentSize,
+                                 PKSPIN_LOCK Lock);
+PVOID ExInterlockedAllocateFromZone(PZONE_HEADER Zone, PKSPIN_LOCK Lock);
+PVOID ExInterlockedFreeToZone(PZONE_HEADER Zone, PVOID Block, PKSPIN_LOCK Lock);
 
 #endif

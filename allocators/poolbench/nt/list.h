@@ -2,12 +2,11 @@
 /* The executive's linked lists: LIST_ENTRY, circular and doubly linked through a head that belongs
  * to the ring, and SINGLE_LIST_ENTRY, a stack. Nothing is checked and nothing is locked; an entry
  * that was removed keeps its own links. Source: Windows Driver Kit documentation, "Singly and
- * Doubly Linked Lists", and the page of each routine. Threads: the caller's lock. May include:
- * nt/types.h. */
-#ifndef PB_NT_LIST_H
-#define PB_NT_LIST_H
+ * Doubly Linked Lists", and the page of each routine. Threads: the caller's lock. */
+#ifndef POOLBENCH_NT_LIST_H
+#define POOLBENCH_NT_LIST_H
 
-#include "nt/types.h"
+#include <poolbench/nt/irql.h>
 
 typedef struct LIST_ENTRY {
     struct LIST_ENTRY *Flink;
@@ -102,5 +101,18 @@ static inline PSINGLE_LIST_ENTRY PopEntryList(PSINGLE_LIST_ENTRY ListHead)
         ListHead->Next = first->Next;
     return first;
 }
+
+/* The same under a spin lock that guards that list and nothing else, at any IRQL (the lock is taken
+ * with the level raised to HIGH_LEVEL). Never mixed with the calls above on one list. Insert and
+ * push return what was first (last) before, NULL if the list was empty; remove and pop return the
+ * entry, NULL if there is none. */
+PLIST_ENTRY ExInterlockedInsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY ListEntry,
+                                        PKSPIN_LOCK Lock);
+PLIST_ENTRY ExInterlockedInsertTailList(PLIST_ENTRY ListHead, PLIST_ENTRY ListEntry,
+                                        PKSPIN_LOCK Lock);
+PLIST_ENTRY ExInterlockedRemoveHeadList(PLIST_ENTRY ListHead, PKSPIN_LOCK Lock);
+PSINGLE_LIST_ENTRY ExInterlockedPushEntryList(PSINGLE_LIST_ENTRY ListHead,
+                                              PSINGLE_LIST_ENTRY ListEntry, PKSPIN_LOCK Lock);
+PSINGLE_LIST_ENTRY ExInterlockedPopEntryList(PSINGLE_LIST_ENTRY ListHead, PKSPIN_LOCK Lock);
 
 #endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Raising a status, and a form of try/except for C compilers that have none:
+ *
+ *     PB_TRY {
+ *         block = ExAllocatePoolWithQuotaTag(PagedPool, n, 'tseT');
+ *     } PB_EXCEPT {
+ *         status = PbGetExceptionCode();
+ *     } PB_END_TRY
+ *
+ * The body must not be left by return, goto or break. A local that the body changes and that is read
+ * afterwards is volatile, as with setjmp. Frames nest; a thread has its own.
+ * Inside a body a fault of the processor on an address that is not there or may not be written
+ * raises STATUS_ACCESS_VIOLATION, as in kernel mode on a user address, if the thread's IRQL is below
+ * DISPATCH_LEVEL; at DISPATCH_LEVEL it is IRQL_NOT_LESS_OR_EQUAL.
+ * The executive raises with no lock of its own held and the IRQL at which it was called.
+ * A status raised with no frame on the thread is KMODE_EXCEPTION_NOT_HANDLED.
+ * Cost: a frame is one sigsetjmp (without the signal mask) and a thread-local link; raising is a
+ * siglongjmp. Source: WDK, "Handling Exceptions", ExRaiseStatus. */
+#ifndef POOLBENCH_NT_STATUS_H
+#define POOLBENCH_NT_STATUS_H
+
+#include <poolbench/nt/types.h>
+
+#include <setjmp.h>
+
+struct pb_try_frame {
+    sigjmp_buf at;
+    struct pb_try_frame *outer;
+    NTSTATUS status;
+    UCHAR irql; /* the thread's when the body began: restored when a status is raised */
+};
+
+/* For the macros alone. pb_try_push also makes faults of the processor raise, once for the process. */
+void pb_try_push(struct pb_try_frame *frame);
+void pb_try_pop(struct pb_try_frame *frame);
+NTSTATUS pb_try_status(void);
+
+#define PB_TRY                                                                                     \
+    do {                                                                                           \
+        struct pb_try_frame pb_try_here;                                                           \
+        pb_try_push(&pb_try_here);                                                                 \
+        if (sigsetjmp(pb_try_here.at, 0) == 0) {
+#define PB_EXCEPT                                                                                  \
+            pb_try_pop(&pb_try_here);                                                              \
+        } else {
+#define PB_END_TRY                                                                                 \
+        }                                                                                          \
+    }                                                                                              \
+    while (0);
+
+/* The status that the PB_EXCEPT part of the calling thread was entered with last. */
+NTSTATUS PbGetExceptionCode(void);
+
+/* Ends the innermost PB_TRY body of the calling thread with `Status`. Never returns. IRQL <= APC. */
+__attribute__((noreturn)) void ExRaiseStatus(NTSTATUS Status);
+__attribute__((noreturn)) void ExRaiseAccessViolation(void);
+__attribute__((noreturn)) void ExRaiseDatatypeMisalignment(void);
+
+#endif
