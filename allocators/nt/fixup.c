@@ -12,6 +12,8 @@
 #include <signal.h>
 #include <ucontext.h>
 
+pb_fault_hook_fn *_Atomic pb_fault_hook;
+
 #if PB_FIXUP
 
 struct fixup {
@@ -22,7 +24,7 @@ struct fixup {
 extern const struct fixup __start_pb_fixup[] __attribute__((weak, visibility("hidden")));
 extern const struct fixup __stop_pb_fixup[] __attribute__((weak, visibility("hidden")));
 
-enum { SIGNALS = 2 };
+enum { SIGNALS = 2, STACK_ALIGNMENT = 16, RED_ZONE = 128, WRITE_ERROR = 2, DIRECTION_FLAG = 0x400 };
 static const int signals[SIGNALS] = {SIGSEGV, SIGBUS};
 static struct sigaction before[SIGNALS];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of who installs */
@@ -86,17 +88,43 @@ static void pass_on(int number, siginfo_t *info, void *context)
     passing.context = NULL;
 }
 
+/* Makes the thread resume as the ABI has it at a function's start: below what the interrupted one
+ * may use, 8 off the stack's alignment, as if it had been called, and with the direction flag
+ * clear. */
+static void resume_in(greg_t *registers, pb_fault_resume_fn *resume)
+{
+    uintptr_t stack = (uintptr_t)registers[REG_RSP] - RED_ZONE;
+    registers[REG_RSP] = (greg_t)((stack & ~(uintptr_t)(STACK_ALIGNMENT - 1)) - sizeof(void *));
+    registers[REG_RIP] = (greg_t)(uintptr_t)resume;
+    registers[REG_EFL] &= ~(greg_t)DIRECTION_FLAG;
+}
+
+/* Whether the hook takes the fault. */
+static bool is_hooked(const siginfo_t *info, greg_t *registers)
+{
+    /* acquire: pairs with the store of who set it up */
+    pb_fault_hook_fn *hook = atomic_load_explicit(&pb_fault_hook, memory_order_acquire);
+    const struct pb_fault fault = {.address = (uintptr_t)info->si_addr,
+                                   .instruction = (uintptr_t)registers[REG_RIP],
+                                   .write = (registers[REG_ERR] & WRITE_ERROR) != 0};
+    pb_fault_resume_fn *resume = hook != NULL ? hook(&fault) : NULL;
+    if (resume != NULL)
+        resume_in(registers, resume);
+    return resume != NULL;
+}
+
 static void handle(int number, siginfo_t *info, void *context)
 {
     ucontext_t *frame = context;
-    greg_t *at = &frame->uc_mcontext.gregs[REG_RIP];
-    uintptr_t resume = info->si_code > 0 ? find_resume((uintptr_t)*at) : 0;
-    if (resume == 0) {
+    greg_t *registers = frame->uc_mcontext.gregs;
+    bool fault = info->si_code > 0; /* else a signal that somebody sent */
+    uintptr_t resume = fault ? find_resume((uintptr_t)registers[REG_RIP]) : 0;
+    if (resume != 0) {
+        registers[REG_RIP] = (greg_t)resume;
+        atomic_fetch_add_explicit(&fixed, 1, memory_order_relaxed); /* a count, orders nothing */
+    } else if (!fault || !is_hooked(info, registers)) {
         pass_on(number, info, context);
-        return;
     }
-    *at = (greg_t)resume;
-    atomic_fetch_add_explicit(&fixed, 1, memory_order_relaxed); /* a count, orders nothing */
 }
 
 /* Puts ours in front of what is there, unless that is ours. */

@@ -32,6 +32,20 @@ int pb_fixup_install(void);
 /* Faults that were fixed up since the start. */
 uint64_t pb_fixup_count(void);
 
+/* Any other fault of the processor, before it is passed on. */
+struct pb_fault {
+    uintptr_t address, instruction;
+    bool write;
+};
+
+/* Where a thread goes on after its fault: on its stack, with its signals as they were. Never
+ * returns. */
+typedef void pb_fault_resume_fn(void);
+
+/* Asked in the handler, on the thread that faulted; NULL: not its fault, to be passed on. */
+typedef pb_fault_resume_fn *pb_fault_hook_fn(const struct pb_fault *fault);
+extern pb_fault_hook_fn *_Atomic pb_fault_hook; /* NULL if there is none */
+
 /* The pointer at `at`, or PB_FIXUP_POISON if it cannot be read. Acquire: x86-64 orders loads, and
  * the compiler moves nothing across it. */
 PB_INLINE void *pb_fixup_load(void *const *at)

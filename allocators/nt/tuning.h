@@ -25,10 +25,10 @@ struct pb_tuning {
 };
 
 /* The rows of an option table for a `struct pb_tuning tuning` in the struct `type`. */
-#define PB_TUNING_ROW(type, option, member, value, of, least, most, text)                          \
+#define PB_TUNING_ROW(record, option, member, value, of, least, most, text)                        \
     {.name = option,                                                                               \
      .type = PB_OPTION_UINT,                                                                       \
-     .offset = offsetof(type, tuning.member),                                                      \
+     .offset = offsetof(record, tuning.member),                                                    \
      .unit = of,                                                                                   \
      .standard = value,                                                                            \
      .min = least,                                                                                 \

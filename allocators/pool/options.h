@@ -9,6 +9,15 @@
 
 enum pool_switch { POOL_AUTO, POOL_OFF, POOL_ON }; /* {"auto", "off", "on"} */
 enum pool_search { POOL_SEARCH_EXACT, POOL_SEARCH_NEXT };
+enum pool_lock_option { /* names as nt/lock.h has them; a mutex sleeps, as the paged pool's does */
+    POOL_LOCK_FAS,
+    POOL_LOCK_NONE,
+    POOL_LOCK_DEC,
+    POOL_LOCK_TICKET,
+    POOL_LOCK_MCS,
+    POOL_LOCK_MUTEX
+};
+enum pool_type_option { POOL_TYPE_OPTION_NONPAGED, POOL_TYPE_OPTION_NX, POOL_TYPE_OPTION_PAGED };
 enum pool_special_mode { POOL_SPECIAL_OFF, POOL_SPECIAL_OVERRUN, POOL_SPECIAL_UNDERRUN };
 
 struct pool_options {
@@ -44,6 +53,8 @@ struct pool_options {
     uint64_t release;        /* bytes: a freed run goes back to the system from this length on; 0 never */
     char paged_dir[PB_OPTION_TEXT_MAX]; /* where the paged arena's file is made */
     struct pb_tuning tuning;
+    /* not a row: what PB_POOLMON asks of the executive */
+    int64_t tags_file; /* the table of tags is mapped on descriptor `tags_file` - 1; 0: on none */
 };
 
 extern const struct pb_option pool_option_table[];

@@ -1,150 +1,362 @@
 /* SPDX-License-Identifier: MIT */
-/* Pool, as a strategy: the executive's pool behind the contract. pool.h says what it is, its
- * source, layout, invariants, locks and cost.
- * Memory   pages stay mapped until close. Free pages stay held, as NT's nonpaged pool keeps them,
- *          but for what trim finds and, where the option `release` says so, runs of that length */
+/* Pool, as a strategy: the executive's pool behind the contract, one kind of memory a heap, with
+ * every switch as an option. engine.h and space.h say what it is, its source, layout, invariants,
+ * locks and cost; front.h has the rules of the calls.
+ * Plain heaps (no quota, special pool or limit) call the pool itself; the others go by the rules
+ * of front.h. The rule of the IRQL holds for both.
+ * Differs: a profile of 32 bits aligns blocks to 8, as it does on NT, not to the contract's 16.
+ * Layout   heap | head, settings | a line pair of counters a thread, by index |   one mapping
+ * I1       allocs - frees, summed over threads, is the number of blocks in use
+ * Locks    none of its own; a thread's counters are written by that thread alone
+ * Memory   pages stay mapped until close, but for special pool's. Free pages stay held, as NT's
+ *          nonpaged pool keeps them, but for what trim finds and, where the option `release` says
+ *          so, runs of that length
+ * Cost     two counters a call, beyond the pool's own */
+#include "nt/cas16.h"
+#include "nt/fixup.h"
+#include "nt/pages.h"
+#include "nt/tuner.h"
+#include "pool/front.h"
 #include "pool/hot.h"
-#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
-struct pool_options {
-    uint64_t lock, reserve, release, link_checks;
+enum { HEAP_TAG = 0x70616548 /* "Heap" */, PROBE_BYTES = 1 << 20 };
+
+/* Written by one thread, read by stats: relaxed, a reader wants no more than a recent value. */
+struct pool_thread {
+    _Atomic uint64_t allocs, frees;
+    _Atomic uint64_t requested; /* bytes, less those freed: modulo 2^64 */
+    _Atomic uint64_t reallocs;
+} PB_CACHE_ALIGNED;
+
+struct pool_heap {
+    struct pb_heap head;
+    struct pool *pool;
+    struct pool_front *front;
+    unsigned type; /* POOL_TYPE bits of every request */
+    KIRQL level;   /* the highest that a call may come at */
+    bool plain;
+    bool tuned;
+    PEPROCESS owner; /* whom quota is charged to, or NULL */
+    struct pb_tuner_job job;
+    unsigned threads_n;
+    struct pool_thread threads[] PB_CACHE_ALIGNED;
 };
 
-static const char *const pool_locks[] = {PB_LOCK_KINDS(PB_LOCK_CHOICE) NULL};
+extern const struct pb_allocator pb_allocator_pool;
 
-static const struct pb_option pool_options[] = {
-    {.name = "lock",
-     .type = PB_OPTION_CHOICE,
-     .offset = offsetof(struct pool_options, lock),
-     .standard = "fas",
-     .choices = pool_locks,
-     .help = "spin lock that guards the pool; none is for one thread"},
-    {.name = "reserve",
-     .type = PB_OPTION_UINT,
-     .offset = offsetof(struct pool_options, reserve),
-     .unit = "bytes",
-     .standard = "64G",
-     .min = 1 << 20,
-     .max = (uint64_t)1 << 40,
-     .help = "address space set aside, less where the system has less"},
-    {.name = "release",
-     .type = PB_OPTION_UINT,
-     .offset = offsetof(struct pool_options, release),
-     .unit = "bytes",
-     .standard = "0",
-     .min = 0,
-     .max = (uint64_t)1 << 40,
-     .help = "a freed run of whole pages goes back to the system from this length on; 0: never, as "
-             "nonpaged pool"},
-    {.name = "link_checks",
-     .type = PB_OPTION_FLAG,
-     .offset = offsetof(struct pool_options, link_checks),
-     .standard = "on",
-     .help = "check headers and list links before they are used, and stop on corruption"},
-    {.type = PB_OPTION_END}};
+static const enum pool_class heap_classes[] = {POOL_NONPAGED, POOL_NONPAGED_NX, POOL_PAGED};
+static const unsigned heap_types[] = {NonPagedPool, NonPagedPoolNx, PagedPool};
 
 PB_HOT_TABLE(pool)
 
-static struct pool_heap *pool_of(struct pb_heap *heap)
+PB_INLINE struct pool_heap *heap_of(struct pb_heap *heap)
 {
     return (struct pool_heap *)(void *)heap;
+}
+
+PB_INLINE struct pool_thread *thread_of(struct pb_thread *thread)
+{
+    return (struct pool_thread *)(void *)thread;
+}
+
+PB_INLINE void count(_Atomic uint64_t *counter, uint64_t by)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                          memory_order_relaxed);
+}
+
+PB_INLINE void count_alloc(struct pb_thread *thread, size_t bytes)
+{
+    count(&thread_of(thread)->allocs, 1);
+    count(&thread_of(thread)->requested, bytes);
+}
+
+PB_INLINE void count_free(struct pb_thread *thread, size_t bytes)
+{
+    count(&thread_of(thread)->frees, 1);
+    count(&thread_of(thread)->requested, -(uint64_t)bytes);
+}
+
+/* By the caller's rules: what is not plain, and what they refuse. */
+static PB_NOINLINE void *allocate_by_rules(struct pool_heap *heap, size_t bytes, unsigned alignment)
+{
+    const struct pool_ask ask = {.bytes = bytes,
+                                 .type = heap->type,
+                                 .tag = HEAP_TAG,
+                                 .alignment = alignment,
+                                 .flags = heap->owner != NULL ? POOL_ASK_QUOTA : 0,
+                                 .owner = heap->owner};
+    return pb_front_allocate(heap->front, &ask);
+}
+
+PB_INLINE void *allocate(struct pool_heap *heap, size_t bytes, unsigned alignment)
+{
+    if (PB_UNLIKELY(!heap->plain || pb_irql > heap->level))
+        return allocate_by_rules(heap, bytes, alignment);
+    const struct pool_request request = {
+        .bytes = bytes, .type = heap->type, .tag = HEAP_TAG, .alignment = alignment};
+    return pb_pool_allocate(heap->pool, &request);
+}
+
+PB_NOINLINE void *pb_pool_alloc(struct pb_heap *heap, struct pb_thread *thread, size_t bytes)
+{
+    void *block = allocate(heap_of(heap), bytes, 0);
+    if (PB_LIKELY(block != NULL))
+        count_alloc(thread, bytes);
+    return block;
+}
+
+PB_NOINLINE void pb_pool_free(struct pb_heap *heap, struct pb_thread *thread, void *block,
+                              size_t bytes)
+{
+    struct pool_heap *pool = heap_of(heap);
+    if (PB_UNLIKELY(!pool->plain || pb_irql > pool->level)) {
+        pb_front_free(pool->front, block, 0);
+    } else {
+        struct pool_block found;
+        if (PB_UNLIKELY(!pb_pool_inspect(pool->pool, block, &found)))
+            return;
+        pb_pool_release(pool->pool, block, &found);
+    }
+    count_free(thread, bytes);
+}
+
+static void *pool_aligned(struct pb_heap *heap, struct pb_thread *thread, size_t alignment,
+                          size_t bytes)
+{
+    struct pool_heap *pool = heap_of(heap);
+    unsigned least = pool->front->shape.alignment;
+    if (alignment > (size_t)1 << 30)
+        return NULL;
+    void *block = allocate(pool, bytes, alignment <= least ? 0 : (unsigned)alignment);
+    if (block != NULL)
+        count_alloc(thread, bytes);
+    return block;
+}
+
+/* In place where the block holds the new size and is not more than twice as long. A block of
+ * special pool always moves: what lies around it is a pattern. */
+static bool stays(const struct pool_heap *heap, size_t usable, size_t bytes)
+{
+    return heap->front->options.special == POOL_SPECIAL_OFF && bytes <= usable &&
+           bytes > usable / 2;
+}
+
+static void *pool_realloc(struct pb_heap *heap, struct pb_thread *thread, void *block,
+                          size_t old_bytes, size_t bytes)
+{
+    struct pool_heap *pool = heap_of(heap);
+    size_t usable = pb_front_usable(pool->front, block, NULL);
+    if (usable == 0)
+        return NULL;
+    void *moved = stays(pool, usable, bytes) ? block : pb_pool_alloc(heap, thread, bytes);
+    if (moved == NULL && bytes <= usable)
+        moved = block; /* a shrink cannot fail */
+    if (moved == NULL)
+        return NULL;
+    count(&thread_of(thread)->reallocs, 1);
+    if (moved == block) {
+        count(&thread_of(thread)->requested, (uint64_t)bytes - old_bytes);
+        return block;
+    }
+    memcpy(moved, block, old_bytes < bytes ? old_bytes : bytes);
+    pb_pool_free(heap, thread, block, old_bytes);
+    return moved;
+}
+
+static bool wants_lists(const struct pool_options *options)
+{
+    return options->lists == POOL_ON || options->shared_lists == POOL_ON;
+}
+
+/* Whether the file behind paged memory can be made. */
+static bool paged_refused(const struct pool_options *options, char *reason, size_t reason_size)
+{
+    struct pb_pages probe;
+    int error = pb_pages_open_backed(&probe, PROBE_BYTES, PROBE_BYTES, 1, PB_BACKING_FILE,
+                                     options->paged_dir, reason, reason_size);
+    if (error == 0)
+        pb_pages_close(&probe);
+    else if (error == -ENOMEM)
+        snprintf(reason, reason_size, "there is no memory for paged pool");
+    return error != 0;
 }
 
 static bool pool_unavailable(const struct pb_heap_config *config, char *reason, size_t reason_size)
 {
     const struct pool_options *options = config->options;
-    if (options->lock != PB_LOCK_none || config->threads <= 1)
-        return false;
-    snprintf(reason, reason_size, "lock=none is for one thread, not %u", config->threads);
-    return true;
+    const char *refused = pb_front_refuses(options);
+    struct pool_shape shape;
+    pb_pool_shape(options, &shape);
+    if (refused != NULL) {
+        snprintf(reason, reason_size, "%s", refused);
+        return true;
+    }
+    if (options->lock == POOL_LOCK_NONE && config->threads > 1) {
+        snprintf(reason, reason_size, "lock=none is for one thread, not %u", config->threads);
+        return true;
+    }
+    if (wants_lists(options) && shape.wide && !pb_cas16_present()) {
+        snprintf(reason, reason_size,
+                 "lists need a 16-byte compare-exchange, which this processor or build lacks");
+        return true;
+    }
+    return options->type == POOL_TYPE_OPTION_PAGED && paged_refused(options, reason, reason_size);
 }
 
-static int pool_open(const struct pb_heap_config *config, struct pb_heap **heap)
+static void adjust(void *context, const struct pb_tuning *tuning)
 {
-    const struct pool_options *options = config->options;
-    if (options->lock == PB_LOCK_none && config->threads > 1)
-        return -EINVAL;
-    struct pool_heap *pool = pb_pages_map(sizeof *pool);
-    if (pool == NULL)
-        return -ENOMEM;
-    pool->head = (struct pb_heap){&pb_allocator_pool, &pb_hot_pool, pb_pool_alloc, pb_pool_free, 0};
-    pool->kind = (enum pb_lock_kind)options->lock;
-    pool->checks = options->link_checks;
-    pb_pool_init(pool);
-    int error = pb_lock_init(pool->kind, &pool->lock, config->threads + 1);
-    if (error != 0)
-        goto out_unmap;
-    pool->stats_slot = pb_lock_slot(&pool->lock, config->threads);
-    error = pb_page_runs_open(&pool->runs, options->reserve,
-                              options->release != 0 ? options->release : SIZE_MAX);
-    if (error != 0)
-        goto out_lock;
-    *heap = &pool->head;
-    return 0;
+    pb_pool_tune(context, tuning);
+}
 
-out_lock:
-    pb_lock_fini(&pool->lock);
-out_unmap:
-    pb_pages_unmap(pool, sizeof *pool);
+static size_t heap_bytes(unsigned threads)
+{
+    return sizeof(struct pool_heap) + threads * sizeof(struct pool_thread);
+}
+
+/* What a heap's options add to a pool: a process to charge, a tuner, a handler of faults. */
+static int add_parts(struct pool_heap *heap, const struct pool_options *options)
+{
+    if (options->quota != 0) {
+        heap->owner = PbCreateProcess(SIZE_MAX, SIZE_MAX);
+        if (heap->owner == NULL)
+            return -ENOMEM;
+    }
+    /* A lookaside list over special pool may read the link of an entry whose page is gone. */
+    if (options->special != POOL_SPECIAL_OFF)
+        (void)pb_fixup_install(); /* refused where there is none: then no such list is opened */
+    if (options->tune == 0)
+        return 0;
+    heap->job = (struct pb_tuner_job){.adjust = adjust, .context = heap->pool};
+    int error = pb_tuner_start(&heap->job, &options->tuning);
+    heap->tuned = error == 0;
     return error;
 }
 
 static void pool_close(struct pb_heap *heap)
 {
-    struct pool_heap *pool = pool_of(heap);
-    pb_page_runs_close(&pool->runs);
-    pb_lock_fini(&pool->lock);
-    pb_pages_unmap(pool, sizeof *pool);
+    struct pool_heap *pool = heap_of(heap);
+    if (pool->tuned)
+        pb_tuner_stop(&pool->job);
+    pb_front_close(pool->front);
+    if (pool->owner != NULL)
+        PbEndProcess(pool->owner);
+    pb_pages_unmap(pool, heap_bytes(pool->threads_n));
+}
+
+static int pool_open(const struct pb_heap_config *config, struct pb_heap **heap)
+{
+    const struct pool_options *options = config->options;
+    char message[256] = "";
+    if (options->lock == POOL_LOCK_NONE && config->threads > 1)
+        return -EINVAL;
+    struct pool_heap *pool = pb_pages_map(heap_bytes(config->threads));
+    if (pool == NULL)
+        return -ENOMEM;
+    pool->head = (struct pb_heap){&pb_allocator_pool, &pb_hot_pool, pb_pool_alloc, pb_pool_free, 0};
+    pool->type = heap_types[options->type];
+    pool->level = pb_front_level(pool->type);
+    pool->plain = options->quota == 0 && options->special == POOL_SPECIAL_OFF &&
+                  options->nonpaged_limit == 0 && options->paged_limit == 0;
+    pool->threads_n = config->threads;
+    int error = pb_front_open(options, 1u << heap_classes[options->type], &pool->front, message,
+                              sizeof message);
+    if (error != 0) {
+        pb_pages_unmap(pool, heap_bytes(config->threads));
+        return error;
+    }
+    pool->pool = pool->front->pool;
+    error = add_parts(pool, options);
+    if (error != 0) {
+        pool_close(&pool->head);
+        return error;
+    }
+    *heap = &pool->head;
+    return 0;
 }
 
 static int pool_attach(struct pb_heap *heap, unsigned index, struct pb_thread **thread)
 {
-    *thread = (struct pb_thread *)(void *)pb_lock_slot(&pool_of(heap)->lock, index);
+    *thread = (struct pb_thread *)(void *)&heap_of(heap)->threads[index];
     return 0;
 }
 
 static void pool_detach(struct pb_heap *heap, struct pb_thread *thread)
 {
-    (void)heap, (void)thread; /* a slot is the heap's, and serves the next thread of its index */
+    (void)heap,
+        (void)thread; /* counters are the heap's, and serve the next thread of their index */
 }
 
 static size_t pool_trim(struct pb_heap *heap)
 {
-    return pb_page_runs_trim(&pool_of(heap)->runs);
+    return pb_pool_trim(heap_of(heap)->pool);
+}
+
+static uint64_t counted(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void sum_threads(const struct pool_heap *heap, struct pb_heap_stats *stats)
+{
+    stats->allocs = stats->frees = stats->requested_bytes = stats->native_reallocs = 0;
+    for (unsigned i = 0; i < heap->threads_n; i++) {
+        const struct pool_thread *thread = &heap->threads[i];
+        stats->allocs += counted(&thread->allocs);
+        stats->frees += counted(&thread->frees);
+        stats->requested_bytes += counted(&thread->requested);
+        stats->native_reallocs += counted(&thread->reallocs);
+    }
 }
 
 static void pool_stats(struct pb_heap *heap, struct pb_heap_stats *stats)
 {
-    struct pool_heap *pool = pool_of(heap);
-    const struct pb_pages *arena = &pool->runs.arena;
-    const struct pb_pages *map = &pool->runs.map;
-    pb_lock_lock(pool->kind, &pool->lock, pool->stats_slot);
-    if (pool->kind != PB_LOCK_none)
-        pool->lock.acquisitions--; /* this one is not the load's */
-    stats->requested_bytes = pool->requested_bytes;
-    stats->granted_bytes = pool->TotalBytes;
-    stats->held_bytes = arena->held_bytes + map->held_bytes;
-    stats->held_peak_bytes = arena->held_peak_bytes + map->held_bytes; /* the map only grows */
-    stats->cached_bytes = 0;
-    stats->allocs = pool->RunningAllocs;
-    stats->frees = pool->RunningDeAllocs;
-    stats->refills = pool->pages_taken;
-    stats->os_calls = arena->os_calls + map->os_calls;
-    stats->lock_acquisitions = pool->lock.acquisitions;
-    stats->lock_contended = pool->lock.contended;
-    stats->native_reallocs = pool->reallocs;
-    pb_lock_unlock(pool->kind, &pool->lock, pool->stats_slot);
+    struct pool_heap *pool = heap_of(heap);
+    const struct pool_shape *shape = &pool->front->shape;
+    struct pool_counts counts;
+    uint64_t special = (uint64_t)pb_front_special_count(pool->front) << 12;
+    pb_pool_counts(pool->pool, heap_classes[pool->front->options.type], &counts);
+    sum_threads(pool, stats);
+    stats->granted_bytes = counts.total_bytes - counts.cached_bytes + special;
+    stats->held_bytes = counts.held_bytes + special;
+    stats->held_peak_bytes = counts.held_peak_bytes + special;
+    stats->cached_bytes = counts.cached_bytes;
+    stats->refills = counts.pages_taken;
+    stats->os_calls = counts.os_calls;
+    stats->lock_acquisitions = counts.lock_acquisitions;
+    stats->lock_contended = counts.lock_contended;
+    if (!shape->processor_lists && !shape->shared_lists)
+        return;
+    stats->hits = counts.list_hits;
+    stats->misses = counts.list_allocates - counts.list_hits;
+    stats->overflows = counts.list_frees - counts.list_free_hits;
+}
+
+static int pool_check(struct pb_heap *heap, char *message, size_t message_size)
+{
+    return pb_front_check(heap_of(heap)->front, message, message_size);
+}
+
+static int pool_version(struct pb_heap *heap, char *out, size_t size)
+{
+    struct pool_heap *pool = heap_of(heap);
+    char profile[64], notes[256] = "";
+    (void)pb_option_print(pb_option_find(pool_option_table, "profile"), &pool->front->options,
+                          profile, sizeof profile);
+    pb_pool_notes(pool->pool, notes, sizeof notes);
+    snprintf(out, size, "profile %s%s%s", profile, notes[0] != '\0' ? "; " : "", notes);
+    return 0;
 }
 
 const struct pb_allocator pb_allocator_pool = {
     .name = "pool",
-    .summary = "variable-size blocks with headers, 256 exact-fit lists, coalescing, one spin lock",
-    .source =
-        "Windows NT executive pool, x64: Russinovich et al., Windows Internals, 6th ed., 2012",
-    .options = pool_options,
+    .summary = "blocks with headers, exact-fit lists, coalescing, lookaside lists a processor",
+    .source = "Windows NT executive pool: Russinovich et al., Windows Internals, 6th ed., 2012",
+    .options = pool_option_table,
     .option_bytes = sizeof(struct pool_options),
     .capabilities = PB_CAP_REMOTE_FREE | PB_CAP_STAYS_MAPPED | PB_CAP_BACKING,
     .unavailable = pool_unavailable,
@@ -152,9 +364,10 @@ const struct pb_allocator pb_allocator_pool = {
     .close = pool_close,
     .attach = pool_attach,
     .detach = pool_detach,
-    .realloc = pb_pool_realloc,
-    .aligned = pb_pool_aligned,
+    .realloc = pool_realloc,
+    .aligned = pool_aligned,
     .trim = pool_trim,
     .stats = pool_stats,
-    .check = pb_pool_check,
+    .check = pool_check,
+    .version = pool_version,
 };

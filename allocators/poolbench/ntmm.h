@@ -20,6 +20,7 @@
 #include <poolbench/nt/section.h>
 #include <poolbench/nt/slist.h>
 #include <poolbench/nt/status.h>
+#include <poolbench/nt/system.h>
 #include <poolbench/nt/types.h>
 #include <poolbench/nt/zone.h>
 

@@ -4,7 +4,7 @@
 #ifndef PB_TEST_POOL_FIXTURE_H
 #define PB_TEST_POOL_FIXTURE_H
 
-#include "nt/bugcheck.h"
+#include <poolbench/nt/bugcheck.h>
 #include "option.h"
 #include "pool/hot.h"
 #include "pool/pool.h"

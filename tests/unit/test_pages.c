@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "nt/page_math.h"
+#include <poolbench/nt/page.h>
 #include "refuse.h"
 
 #include <string.h>

@@ -4,8 +4,9 @@
  * and one that holds a spin lock then stalls those who wait for it.
  * Rules that break are bugchecks: KeRaiseIrql to a lower level IRQL_NOT_GREATER_OR_EQUAL,
  * KeLowerIrql to a higher one IRQL_NOT_LESS_OR_EQUAL. In checked mode (PbNtChecked) also: a routine
- * called above its level (the table "callable at" of the WDK), a spin lock acquired twice by one
- * thread (SPIN_LOCK_ALREADY_OWNED) or released by one that has it not (SPIN_LOCK_NOT_OWNED).
+ * called above its level (the table "callable at" of the WDK), an AtDpcLevel form or a release below
+ * DISPATCH_LEVEL (IRQL_NOT_GREATER_OR_EQUAL), a spin lock acquired twice by one thread
+ * (SPIN_LOCK_ALREADY_OWNED) or released by one that has it not (SPIN_LOCK_NOT_OWNED).
  * Source: WDK, "Managing Hardware Priorities", "Introduction to Spin Locks", "Queued Spin Locks",
  * "Fast Mutexes and Guarded Mutexes". Threads: any. */
 #ifndef POOLBENCH_NT_IRQL_H

@@ -102,6 +102,9 @@ static inline PSINGLE_LIST_ENTRY PopEntryList(PSINGLE_LIST_ENTRY ListHead)
     return first;
 }
 
+/* What both links of an entry are after an interlocked call removed it in checked mode. */
+#define PB_LIST_POISON ((ULONG_PTR)0x0BADD0FF)
+
 /* The same under a spin lock that guards that list and nothing else, at any IRQL (the lock is taken
  * with the level raised to HIGH_LEVEL). Never mixed with the calls above on one list. Insert and
  * push return what was first (last) before, NULL if the list was empty; remove and pop return the

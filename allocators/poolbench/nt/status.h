@@ -11,9 +11,10 @@
  * afterwards is volatile, as with setjmp. Frames nest; a thread has its own.
  * Inside a body a fault of the processor on an address that is not there or may not be written
  * raises STATUS_ACCESS_VIOLATION, as in kernel mode on a user address, if the thread's IRQL is below
- * DISPATCH_LEVEL; at DISPATCH_LEVEL it is IRQL_NOT_LESS_OR_EQUAL.
+ * DISPATCH_LEVEL; at DISPATCH_LEVEL it is IRQL_NOT_LESS_OR_EQUAL, and raised all the same if the hook
+ * returns. (On x86-64; elsewhere, and outside of all bodies, a fault ends the program.)
  * The executive raises with no lock of its own held and the IRQL at which it was called.
- * A status raised with no frame on the thread is KMODE_EXCEPTION_NOT_HANDLED.
+ * A status raised with no frame on the thread is KMODE_EXCEPTION_NOT_HANDLED, and then abort().
  * Cost: a frame is one sigsetjmp (without the signal mask) and a thread-local link; raising is a
  * siglongjmp. Source: WDK, "Handling Exceptions", ExRaiseStatus. */
 #ifndef POOLBENCH_NT_STATUS_H
@@ -26,22 +27,20 @@
 struct pb_try_frame {
     sigjmp_buf at;
     struct pb_try_frame *outer;
-    NTSTATUS status;
     UCHAR irql; /* the thread's when the body began: restored when a status is raised */
 };
 
-/* For the macros alone. pb_try_push also makes faults of the processor raise, once for the process. */
-void pb_try_push(struct pb_try_frame *frame);
-void pb_try_pop(struct pb_try_frame *frame);
-NTSTATUS pb_try_status(void);
+/* For the macros alone. pb_try_push returns `frame`; it also makes faults of the processor raise, once
+ * for the process. */
+struct pb_try_frame *pb_try_push(struct pb_try_frame *frame);
+void pb_try_pop(void);
 
+/* The frame has no name, so that one body may stand in another; it lives as long as the `if`. */
 #define PB_TRY                                                                                     \
     do {                                                                                           \
-        struct pb_try_frame pb_try_here;                                                           \
-        pb_try_push(&pb_try_here);                                                                 \
-        if (sigsetjmp(pb_try_here.at, 0) == 0) {
+        if (sigsetjmp(pb_try_push(&(struct pb_try_frame){.irql = 0})->at, 0) == 0) {
 #define PB_EXCEPT                                                                                  \
-            pb_try_pop(&pb_try_here);                                                              \
+            pb_try_pop();                                                                          \
         } else {
 #define PB_END_TRY                                                                                 \
         }                                                                                          \

@@ -8,6 +8,8 @@
  *          a free block's first word links to the next
  * I1       a block is on the free list or with a caller, never both
  * I2       TotalSegmentSize is the sum over segments of header + blocks * BlockSize, without tails
+ * IRQL     checked mode: ExInitializeZone above PASSIVE_LEVEL, ExExtendZone above DISPATCH_LEVEL are
+ *          IRQL_NOT_LESS_OR_EQUAL (p1 the zone), and STATUS_UNSUCCESSFUL
  * Locks    the caller's; locked and unlocked calls on one zone do not mix
  * Cost     allocate and free O(1); 0 bytes a block; 16 bytes and a tail a segment. Never shrinks */
 #ifndef POOLBENCH_NT_ZONE_H

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* The executive's instance (executive.h): its options, its beginning and end.
+ * Environment, read when it begins: PB_POOLMON=FILE has the table of tags made in FILE, for another
+ * process to read (`poolbench poolmon`); PB_NT_LEAKS=1 has what is still allocated at the program's
+ * exit written to standard error, by tag.
+ * Locks    `lock` guards all but `begun`, which is read without it
+ * Threads: any, but for PbNtReset and PbNtCheck, as poolbench/nt/pool.h says. */
+#include "pool/executive.h"
+
+#include "nt/pages.h"
+#include "nt/tuner.h"
+
+#include <poolbench/nt/lookaside.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXECUTIVE_DEFAULTS "tags=on,resident=on"
+
+enum { MESSAGE_BYTES = 512, PATH_BYTES = 4096, ALL_CLASSES = (1 << POOL_CLASSES) - 1 };
+
+static _Atomic(struct pool_front *) begun;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* guarded by lock */
+static struct pool_options configured;
+static bool is_configured, has_failed, reports_leaks, tunes;
+
+static int default_options(struct pool_options *options, char *message, size_t message_size)
+{
+    memset(options, 0, sizeof *options);
+    int error = pb_option_defaults(pool_option_table, options);
+    return error != 0 ? error
+                      : pb_option_parse(pool_option_table, options, EXECUTIVE_DEFAULTS, message,
+                                        message_size);
+}
+
+/* What only a heap of the strategy has. */
+static const char *refuses(const struct pool_options *options)
+{
+    if (options->type != POOL_TYPE_OPTION_NONPAGED)
+        return "option 'type' is for heaps: the executive has every kind, by POOL_TYPE";
+    if (options->quota != 0)
+        return "option 'quota' is for heaps: the executive has ExAllocatePoolWithQuotaTag";
+    return pb_front_refuses(options);
+}
+
+static int parse(const char *text, struct pool_options *options, char *message, size_t message_size)
+{
+    int error = default_options(options, message, message_size);
+    if (error == 0)
+        error = pb_option_parse(pool_option_table, options, text, message, message_size);
+    const char *refused = error == 0 ? refuses(options) : NULL;
+    if (refused == NULL)
+        return error;
+    snprintf(message, message_size, "%s", refused);
+    return -EINVAL;
+}
+
+struct pool_front *pb_executive_begun(void)
+{
+    /* acquire: what the thread that began it wrote */
+    return atomic_load_explicit(&begun, memory_order_acquire);
+}
+
+int PbNtConfigure(const char *options, char *message, size_t message_size)
+{
+    struct pool_options parsed;
+    int error = parse(options, &parsed, message, message_size);
+    if (error != 0)
+        return error;
+    (void)pthread_mutex_lock(&lock);
+    if (pb_executive_begun() != NULL || has_failed) {
+        snprintf(message, message_size,
+                 "the executive has begun: options are set before its first use, or after "
+                 "PbNtReset");
+        error = -EBUSY;
+    } else {
+        configured = parsed;
+        is_configured = true;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return error;
+}
+
+/* One line, from a buffer on the stack: the program's heap may stand on this one. */
+static void tell(const char *what, const char *why)
+{
+    char line[MESSAGE_BYTES + 128];
+    int length = snprintf(line, sizeof line, "poolbench: %s: %s\n", what, why);
+    size_t bytes = length < (int)sizeof line ? (size_t)length : sizeof line - 1;
+    ssize_t written = write(STDERR_FILENO, line, bytes);
+    (void)written; /* there is nobody else to tell */
+}
+
+/* A file beside `path` that takes its place once the table is in it, so that who reads the old one
+ * keeps it. Returns a descriptor or -errno. */
+static int poolmon_open(const char *path, char *made, size_t made_size)
+{
+    int length = snprintf(made, made_size, "%s.XXXXXX", path);
+    if (length < 0 || (size_t)length >= made_size)
+        return -ENAMETOOLONG;
+    int file = mkostemp(made, O_CLOEXEC);
+    if (file < 0)
+        return -errno;
+    (void)fchmod(file, 0644); /* others then cannot read: they say so */
+    return file;
+}
+
+static void poolmon_publish(const char *made, const char *path)
+{
+    if (rename(made, path) == 0)
+        return;
+    tell("PB_POOLMON: the table of tags has no name", strerror(errno));
+    (void)unlink(made);
+}
+
+/* Opens the front, with its tags in a file if the environment says so. */
+static struct pool_front *open_front(struct pool_options *options, char *message,
+                                     size_t message_size)
+{
+    char made[PATH_BYTES];
+    const char *path = getenv("PB_POOLMON");
+    struct pool_front *front = NULL;
+    int file = -1;
+    if (path != NULL && *path != '\0') {
+        file = poolmon_open(path, made, sizeof made);
+        if (file < 0)
+            tell("PB_POOLMON: there is no table of tags to read", strerror(-file));
+    }
+    if (file >= 0) {
+        options->tags = 1;
+        options->tags_file = file + 1;
+    }
+    int error = pb_front_open(options, ALL_CLASSES, &front, message, message_size);
+    if (error != 0 && message[0] == '\0')
+        snprintf(message, message_size, "%s", strerror(-error));
+    if (file >= 0) {
+        if (error == 0)
+            poolmon_publish(made, path);
+        else
+            (void)unlink(made);
+        (void)close(file); /* the mapping stays */
+    }
+    return front;
+}
+
+static void at_exit(void)
+{
+    (void)pb_executive_leaks(STDERR_FILENO);
+}
+
+static void adjust(void *context, const struct pb_tuning *tuning)
+{
+    pb_pool_tune(context, tuning);
+}
+
+static void begin_tuning(struct pool_front *front)
+{
+    pb_tuner_set(&front->options.tuning);
+    if (pb_tuner_register(adjust, front->pool) != 0)
+        tell("the pool's lists are not tuned", "too many pools are");
+    tunes = front->options.tune != 0 && PbStartLookasideTuner() == 0;
+}
+
+/* `lock` is held. */
+static struct pool_front *begin(void)
+{
+    char message[MESSAGE_BYTES] = "";
+    const char *leaks = getenv("PB_NT_LEAKS");
+    int error = is_configured ? 0 : default_options(&configured, message, sizeof message);
+    struct pool_front *front = NULL;
+    if (error == 0)
+        front = open_front(&configured, message, sizeof message);
+    if (front == NULL) {
+        has_failed = true;
+        tell("the executive's pool cannot be made, and every allocation fails", message);
+        return NULL;
+    }
+    begin_tuning(front);
+    if (leaks != NULL && strcmp(leaks, "1") == 0 && !reports_leaks)
+        reports_leaks = atexit(at_exit) == 0;
+    /* release: pairs with pb_executive_begun */
+    atomic_store_explicit(&begun, front, memory_order_release);
+    return front;
+}
+
+static struct pool_front *begin_once(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    struct pool_front *front = pb_executive_begun();
+    if (front == NULL && !has_failed)
+        front = begin();
+    (void)pthread_mutex_unlock(&lock);
+    return front;
+}
+
+struct pool_front *pb_executive(void)
+{
+    struct pool_front *front = pb_executive_begun();
+    return __builtin_expect(front != NULL, 1) ? front : begin_once();
+}
+
+void PbNtReset(size_t *leaked)
+{
+    (void)pthread_mutex_lock(&lock);
+    struct pool_front *front = pb_executive_begun();
+    if (leaked != NULL)
+        *leaked = front != NULL ? pb_front_live(front) : 0;
+    if (front != NULL) {
+        if (tunes)
+            PbStopLookasideTuner();
+        pb_tuner_unregister(adjust, front->pool);
+        /* release: as all stores of it */
+        atomic_store_explicit(&begun, NULL, memory_order_release);
+        pb_front_close(front);
+    }
+    is_configured = has_failed = tunes = false;
+    (void)pthread_mutex_unlock(&lock);
+}
+
+int PbNtCheck(char *message, size_t message_size)
+{
+    struct pool_front *front = pb_executive_begun();
+    return front != NULL ? pb_front_check(front, message, message_size) : 0;
+}
+
+ULONG PbQueryPoolTags(PSYSTEM_POOLTAG Rows, ULONG Count)
+{
+    struct pool_front *front = pb_executive_begun();
+    return front != NULL && front->tags != NULL ? pb_pool_tags_read(front->tags, Rows, Count) : 0;
+}
+
+/* A tag, its bytes that cannot be shown as dots. */
+static void print_tag(const UCHAR tag[4], char shown[5])
+{
+    for (unsigned i = 0; i < 4; i++)
+        shown[i] = tag[i] >= 0x20 && tag[i] < 0x7F ? (char)tag[i] : '.';
+    shown[4] = '\0';
+}
+
+/* A line of poolmon's, if anything is in use. */
+static unsigned print_leak(int file, const UCHAR tag[4], const char *type, ULONG allocs,
+                           ULONG frees, SIZE_T bytes)
+{
+    ULONG in_use = allocs - frees;
+    char shown[5];
+    print_tag(tag, shown);
+    if (in_use == 0)
+        return 0;
+    dprintf(file, "%-4s %-5s %10" PRIu32 " %10" PRIu32 " %10" PRIu32 " %12zu %10zu\n", shown, type,
+            allocs, frees, in_use, bytes, bytes / in_use);
+    return 1;
+}
+
+static unsigned print_leaks(int file, const SYSTEM_POOLTAG *rows, ULONG count)
+{
+    unsigned lines = 0;
+    for (ULONG i = 0; i < count; i++) {
+        const SYSTEM_POOLTAG *row = &rows[i];
+        bool leaks =
+            row->PagedAllocs != row->PagedFrees || row->NonPagedAllocs != row->NonPagedFrees;
+        if (leaks && lines == 0)
+            dprintf(file, "%-4s %-5s %10s %10s %10s %12s %10s\n", "Tag", "Type", "Allocs", "Frees",
+                    "Diff", "Bytes", "Per Alloc");
+        lines += print_leak(file, row->Tag, "Nonp", row->NonPagedAllocs, row->NonPagedFrees,
+                            row->NonPagedUsed);
+        lines +=
+            print_leak(file, row->Tag, "Paged", row->PagedAllocs, row->PagedFrees, row->PagedUsed);
+    }
+    return lines;
+}
+
+unsigned pb_executive_leaks(int file)
+{
+    ULONG count = PbQueryPoolTags(NULL, 0);
+    SYSTEM_POOLTAG *rows = count != 0 ? pb_pages_map(count * sizeof *rows) : NULL;
+    if (rows == NULL)
+        return 0;
+    ULONG there = PbQueryPoolTags(rows, count);
+    unsigned lines = print_leaks(file, rows, there < count ? there : count);
+    pb_pages_unmap(rows, count * sizeof *rows);
+    return lines;
+}
