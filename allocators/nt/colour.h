@@ -23,6 +23,12 @@ static inline size_t pb_colour(size_t block_bytes, unsigned index)
     return PB_COLOUR_FIRST + (size_t)((uint64_t)spread * PB_COLOURS >> 32) * PB_COLOUR_STEP;
 }
 
+/* The colour of what lies at `at`, for what belongs to it and is mapped elsewhere. */
+static inline size_t pb_colour_of(const void *at)
+{
+    return (uintptr_t)at & (PB_COLOUR_ROOM - PB_COLOUR_STEP);
+}
+
 /* As pb_pages_map and pb_pages_unmap, at that colour: aligned to 128, not to the page. Both are
  * given the same three values. */
 static inline void *pb_colour_map(size_t bytes, size_t block_bytes, unsigned index)

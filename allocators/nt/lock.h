@@ -17,13 +17,15 @@
  *          Waiters spin on the first line and leave the second, which only the holder writes,
  *          alone. Whoever embeds a lock puts PB_CACHE_ALIGNED before it and its hottest guarded
  *          data right behind it. A queue lock's waiters spin on their slots, which are a line pair
- *          each (anderson: on CK's dense array).
+ *          each (anderson: on CK's dense array, which shares no line with the count of arrivals).
+ *          The slots are a mapping of the lock's own, of the lock's colour (colour.h): those of a
+ *          thread in the 28 heaps of a bank would else all fall into one cache set.
  * Cost:    fas: one exchange, one store and one increment for a lock and its unlock. */
 #ifndef PB_LOCK_H
 #define PB_LOCK_H
 
 #include "hot.h"
-#include "nt/pages.h"
+#include "nt/colour.h"
 
 #include <ck_spinlock.h>
 #include <errno.h>
@@ -55,11 +57,17 @@ struct pb_lock {
         ck_spinlock_anderson_t *anderson;
     } word;
     struct pb_lock_slot *slots; /* `threads` of them, then CLH's first node or Anderson's lock */
-    size_t slots_bytes;
+    size_t mapped_bytes;        /* of the mapping they lie in */
     unsigned char pad[PB_LOCK_LINE - 3 * sizeof(uint64_t)];
     uint64_t acquisitions; /* written under the lock */
     uint64_t contended;    /* written under the lock; PB_STAT_UNKNOWN where the kind cannot tell */
 };
+/* Behind the slots: what every arrival writes, and, on lines of its own, what waiters spin on. */
+struct pb_lock_anderson {
+    ck_spinlock_anderson_t lock;
+    ck_spinlock_anderson_thread_t waits[] PB_CACHE_ALIGNED; /* one a thread */
+};
+
 _Static_assert(offsetof(struct pb_lock, acquisitions) == PB_LOCK_LINE, "counters on a second line");
 
 #if defined(__SANITIZE_THREAD__)
@@ -87,12 +95,17 @@ void __tsan_mutex_post_unlock(void *lock, unsigned flags);
 #define PB_LOCK_AFTER_UNLOCK(lock)  (void)(lock)
 #endif
 
-/* Maps slots for `threads` threads and `more` bytes behind them. Returns 0 or -ENOMEM. */
+/* Maps slots for `threads` threads and `more` bytes behind them, at the colour of the lock. Returns
+ * 0 or -ENOMEM. */
 static inline int pb_lock_map(struct pb_lock *lock, unsigned threads, size_t more)
 {
-    *lock = (struct pb_lock){.slots_bytes = threads * sizeof *lock->slots + more};
-    lock->slots = pb_pages_map(lock->slots_bytes);
-    return lock->slots != NULL ? 0 : -ENOMEM;
+    size_t bytes = PB_COLOUR_ROOM + threads * sizeof *lock->slots + more;
+    unsigned char *at = pb_pages_map(bytes);
+    *lock = (struct pb_lock){.mapped_bytes = bytes};
+    if (at == NULL)
+        return -ENOMEM;
+    lock->slots = (struct pb_lock_slot *)(void *)(at + pb_colour_of(lock));
+    return 0;
 }
 
 /* KIND_init(lock, threads): a free lock for as many threads, each with a slot. Returns 0 or
@@ -143,21 +156,20 @@ static inline int clh_init(struct pb_lock *lock, unsigned threads)
 
 static inline int anderson_init(struct pb_lock *lock, unsigned threads)
 {
-    size_t array = threads * sizeof(ck_spinlock_anderson_thread_t);
-    int error = pb_lock_map(lock, threads, sizeof *lock->word.anderson + array);
+    struct pb_lock_anderson *anderson;
+    int error = pb_lock_map(lock, threads, sizeof *anderson + threads * sizeof *anderson->waits);
     lock->contended = PB_STAT_UNKNOWN;
     if (error == 0) {
-        lock->word.anderson = (ck_spinlock_anderson_t *)(void *)(lock->slots + threads);
-        ck_spinlock_anderson_init(lock->word.anderson,
-                                  (ck_spinlock_anderson_thread_t *)(lock->word.anderson + 1),
-                                  threads);
+        anderson = (struct pb_lock_anderson *)(void *)(lock->slots + threads);
+        lock->word.anderson = &anderson->lock;
+        ck_spinlock_anderson_init(&anderson->lock, anderson->waits, threads);
     }
     return error;
 }
 
 static inline void pb_lock_fini(struct pb_lock *lock)
 {
-    pb_pages_unmap(lock->slots, lock->slots_bytes);
+    pb_pages_unmap((unsigned char *)lock->slots - pb_colour_of(lock->slots), lock->mapped_bytes);
     lock->slots = NULL;
 }
 

@@ -1,29 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /* Null: hands out blocks that were there before. It allocates nothing, so what it costs is what the
  * harness costs, and no strategy can be faster: the floor of every figure. The strategy to copy.
- * Source:  poolbench; the ring of block addresses is that of a magazine (Bonwick and Adams 2001)
- *          but a ring, so that what leaves it for the reserve is the oldest.
- * Layout:  heap   | head, lock, reserve | threads by index |        one mapping
- *          thread | first, end, capacity | slot 0 | slot 1 | ... |  one mapping, coloured
+ * Source:  poolbench; the stack of block addresses is a magazine (Bonwick and Adams 2001), but what
+ *          leaves it for the reserve is the oldest.
+ * Layout:  heap   | head, lock, reserve | threads by index |          one mapping
+ *          thread | taken, put, capacity | slot 0 | slot 1 | ... |    one mapping, coloured
  *          blocks | block 0 | block 1 | ... |  in the arena, `stride` apart; the first word of a
  *                 block in the reserve links to the next
- * I1       a block is in one ring, or in the reserve, or a caller's, never in two  (null_check)
- * I2       rings + reserve <= carved; what is missing is live                      (null_check)
- * Locks    lock (fas) guards the reserve, the arena and the list of threads; no ring is moved under
- *          it but by its owner. Held for half a ring at most.
+ * I1       a block is in one stack, or in the reserve, or a caller's, never in two  (null_check)
+ * I2       stacks + reserve <= carved; what is missing is live                      (null_check)
+ * Locks    lock (fas) guards the reserve, the arena and the list of threads; no stack is moved
+ *          under it but by its owner. Held for half a stack at most.
  * Cost     alloc and free O(1): a comparison, a load or a store, and one count moved; 8 bytes of
- * ring a prefilled block
+ *          stack a prefilled block
  */
 #include "nt/colour.h"
 #include "nt/lock.h"
 #include "null/hot.h"
 
 #include <stdio.h>
+#include <string.h>
 
-/* A ring holds RING_MIN to RING_MAX blocks, which lie multiples of STRIDE apart. The arena asks for
- * ADDRESS_BYTES of address space but contents itself with less, so that the 28 heaps of a bank
+/* A stack holds STACK_MIN to STACK_MAX blocks, which lie multiples of STRIDE apart. The arena asks
+ * for ADDRESS_BYTES of address space but contents itself with less, so that the 28 heaps of a bank
  * leave room under RLIMIT_AS. */
-enum { RING_MIN = 64, RING_MAX = 1 << 20, STRIDE = 16, LEAST_BYTES = 1 << 20, ADDRESS_SHARE = 64 };
+enum {
+    STACK_MIN = 64,
+    STACK_MAX = 1 << 20,
+    STRIDE = 16,
+    LEAST_BYTES = 1 << 20,
+    ADDRESS_SHARE = 64
+};
 static const size_t ADDRESS_BYTES = (size_t)16 << 30;
 
 struct null_free_block {
@@ -34,13 +41,13 @@ struct null_heap {
     struct pb_heap base;
     unsigned threads_n;
     size_t stride;
-    size_t prefill; /* blocks that a thread begins with: the capacity of its ring */
+    size_t prefill; /* blocks that a thread begins with: the capacity of its stack */
     struct pb_lock lock PB_CACHE_ALIGNED;
     /* guarded by lock */
     struct null_free_block *reserve;
     uint64_t reserved;    /* blocks in it */
     uint64_t carved;      /* blocks ever made */
-    uint64_t refills;     /* rings filled from the reserve */
+    uint64_t refills;     /* stacks filled from the reserve */
     uint64_t gone_allocs; /* of threads that were detached */
     struct pb_pages pages;
     struct pb_null_thread *threads[]; /* by index, NULL where none is attached */
@@ -88,8 +95,8 @@ static void unlock_heap(struct null_heap *heap)
 
 static size_t prefill_of(const struct pb_heap_config *config)
 {
-    size_t share = config->expected_blocks / config->threads, blocks = RING_MIN;
-    while (blocks < share && blocks < RING_MAX)
+    size_t share = config->expected_blocks / config->threads, blocks = STACK_MIN;
+    while (blocks < share && blocks < STACK_MAX)
         blocks *= 2;
     return blocks;
 }
@@ -153,41 +160,46 @@ static void reserve_carve(struct null_heap *heap, size_t blocks)
     heap->carved += blocks;
 }
 
-/* Moves up to `blocks` from the reserve into the thread's ring; returns how many. Lock held. */
-static uint64_t ring_fill(struct null_heap *heap, struct pb_null_thread *t, uint64_t blocks)
+/* Blocks in a stack. With its owner at work, fewer: acquire, so that taken is read after put and
+ * can only have run ahead of it, never behind. */
+static uint64_t stack_depth(const struct pb_null_thread *t)
 {
-    uint64_t end = read_counter(&t->end), moved = 0;
+    uint64_t put = atomic_load_explicit(&t->put, memory_order_acquire);
+    uint64_t taken = read_counter(&t->taken);
+    return put > taken ? put - taken : 0;
+}
+
+/* Moves up to `blocks` from the reserve onto the thread's stack; returns how many. Lock held. */
+static uint64_t stack_fill(struct null_heap *heap, struct pb_null_thread *t, uint64_t blocks)
+{
+    uint64_t depth = stack_depth(t), moved = 0;
     if (heap->reserved < blocks)
         reserve_carve(heap, blocks - heap->reserved);
     for (; moved < blocks && heap->reserve != NULL; moved++) {
-        t->slots[(end + moved) & t->mask] = heap->reserve;
+        t->slots[depth + moved] = heap->reserve;
         heap->reserve = heap->reserve->next;
         heap->reserved--;
     }
-    add_counter(&t->end, moved);
+    add_counter(&t->put, moved);
     heap->refills++;
     return moved;
 }
 
-/* Moves the ring's `blocks` oldest into the reserve. Lock held. */
-static void ring_empty(struct null_heap *heap, struct pb_null_thread *t, uint64_t blocks)
+/* Moves the stack's `blocks` oldest into the reserve. Lock held. */
+static void stack_empty(struct null_heap *heap, struct pb_null_thread *t, uint64_t blocks)
 {
-    uint64_t first = read_counter(&t->first);
+    uint64_t kept = stack_depth(t) - blocks;
     for (uint64_t i = 0; i < blocks; i++)
-        reserve_put(heap, t->slots[(first + i) & t->mask]);
-    add_counter(&t->first, blocks);
-}
-
-static uint64_t ring_count(const struct pb_null_thread *t)
-{
-    return read_counter(&t->end) - read_counter(&t->first);
+        reserve_put(heap, t->slots[i]);
+    memmove(t->slots, t->slots + blocks, kept * sizeof *t->slots);
+    add_counter(&t->put, 0 - blocks); /* modulo 2^64: less */
 }
 
 PB_NOINLINE void *pb_null_refill(struct pb_heap *base, struct pb_null_thread *thread)
 {
     struct null_heap *heap = heap_of(base);
     lock_heap(heap);
-    uint64_t moved = ring_fill(heap, thread, thread->capacity / 2);
+    uint64_t moved = stack_fill(heap, thread, thread->capacity / 2);
     unlock_heap(heap);
     if (moved == 0)
         return NULL;
@@ -198,7 +210,7 @@ PB_NOINLINE void pb_null_spill(struct pb_heap *base, struct pb_null_thread *thre
 {
     struct null_heap *heap = heap_of(base);
     lock_heap(heap);
-    ring_empty(heap, thread, thread->capacity / 2);
+    stack_empty(heap, thread, thread->capacity / 2);
     unlock_heap(heap);
     null_free(base, (struct pb_thread *)(void *)thread, block, base->block_bytes);
 }
@@ -210,10 +222,9 @@ static int null_attach(struct pb_heap *base, unsigned index, struct pb_thread **
     if (t == NULL)
         return -ENOMEM;
     t->capacity = heap->prefill;
-    t->mask = heap->prefill - 1;
     t->index = index;
     lock_heap(heap);
-    if (ring_fill(heap, t, t->capacity) == 0)
+    if (stack_fill(heap, t, t->capacity) == 0)
         goto out_unmap;
     heap->threads[index] = t;
     unlock_heap(heap);
@@ -231,41 +242,41 @@ static void null_detach(struct pb_heap *base, struct pb_thread *thread)
     struct null_heap *heap = heap_of(base);
     struct pb_null_thread *t = (struct pb_null_thread *)(void *)thread;
     lock_heap(heap);
-    ring_empty(heap, t, ring_count(t));
-    heap->gone_allocs += read_counter(&t->allocs);
+    stack_empty(heap, t, stack_depth(t));
+    heap->gone_allocs += read_counter(&t->taken);
     heap->threads[t->index] = NULL;
     unlock_heap(heap);
     pb_colour_unmap(t, thread_bytes(t->capacity), base->block_bytes, t->index);
 }
 
-/* Blocks in all rings, and allocations made. Lock held. */
-static uint64_t sum_rings(const struct null_heap *heap, uint64_t *allocs)
+/* Blocks in all stacks, and allocations made. Lock held. */
+static uint64_t sum_stacks(const struct null_heap *heap, uint64_t *allocs)
 {
-    uint64_t ringed = 0;
+    uint64_t stacked = 0;
     *allocs = heap->gone_allocs;
     for (unsigned i = 0; i < heap->threads_n; i++) {
         if (heap->threads[i] == NULL)
             continue;
-        ringed += ring_count(heap->threads[i]);
-        *allocs += read_counter(&heap->threads[i]->allocs);
+        stacked += stack_depth(heap->threads[i]);
+        *allocs += read_counter(&heap->threads[i]->taken);
     }
-    return ringed;
+    return stacked;
 }
 
-/* Live is what is in no ring and not in the reserve, and every request has the heap's size. */
+/* Live is what is in no stack and not in the reserve, and every request has the heap's size. */
 static void null_stats(struct pb_heap *base, struct pb_heap_stats *stats)
 {
     struct null_heap *heap = heap_of(base);
     lock_heap(heap);
     heap->lock.acquisitions--; /* this one is not the load's */
-    uint64_t ringed = sum_rings(heap, &stats->allocs);
-    uint64_t live = heap->carved - heap->reserved - ringed;
+    uint64_t stacked = sum_stacks(heap, &stats->allocs);
+    uint64_t live = heap->carved - heap->reserved - stacked;
     stats->frees = stats->allocs - live;
     stats->requested_bytes = live * base->block_bytes;
     stats->granted_bytes = live * heap->stride;
     stats->held_bytes = heap->pages.held_bytes;
     stats->held_peak_bytes = heap->pages.held_peak_bytes;
-    stats->cached_bytes = ringed * heap->stride;
+    stats->cached_bytes = stacked * heap->stride;
     stats->refills = heap->refills;
     stats->os_calls = heap->pages.os_calls;
     stats->lock_acquisitions = heap->lock.acquisitions;
@@ -297,11 +308,11 @@ static void map_threads(struct null_map *map)
 {
     for (unsigned i = 0; i < map->heap->threads_n && map->wrong == NULL; i++) {
         const struct pb_null_thread *t = map->heap->threads[i];
-        uint64_t n = t != NULL ? ring_count(t) : 0;
+        uint64_t n = t != NULL ? stack_depth(t) : 0;
         if (t != NULL && n > t->capacity)
-            map->wrong = "a ring holds more than its capacity";
+            map->wrong = "a stack holds more than its capacity";
         for (uint64_t k = 0; k < n && map->wrong == NULL; k++)
-            map_mark(map, t->slots[(read_counter(&t->first) + k) & t->mask]);
+            map_mark(map, t->slots[k]);
     }
 }
 
@@ -326,8 +337,8 @@ static int null_check(struct pb_heap *base, char *message, size_t message_size)
     lock_heap(heap);
     map_threads(&map);
     map_reserve(&map);
-    if (map.wrong == NULL && sum_rings(heap, &allocs) + heap->reserved > heap->carved)
-        map.wrong = "rings and reserve hold more blocks than there are";
+    if (map.wrong == NULL && sum_stacks(heap, &allocs) + heap->reserved > heap->carved)
+        map.wrong = "stacks and reserve hold more blocks than there are";
     unlock_heap(heap);
     pb_pages_unmap(map.bits, map.bytes);
     if (map.wrong == NULL)

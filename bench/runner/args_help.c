@@ -33,7 +33,7 @@ static void verb_help(const struct pb_program *program, const struct pb_verb *ve
     char usage[128];
     const char *group = NULL;
     fprintf(out, "usage: %s %s [option...] %s\n\n%s.\n", program->name, verb->name, verb->args,
-            verb->summary);
+            verb->summary != NULL ? verb->summary : "For the program's own use");
     if (verb->about != NULL)
         fprintf(out, "\n%s\n", verb->about);
     for (const struct pb_flag *f = program->flags; f->name != NULL; f++) {

@@ -8,6 +8,7 @@
 #include "runner/wire.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,16 +80,66 @@ static json_t *read_spec(int in, struct pb_cell_spec *spec, char *message, size_
     return json;
 }
 
-/* The cell's own limit; the runner's stays. Without permission or support the cell runs unlimited.
- */
-static void limit_memory(const json_t *json)
+/* --- the memory limit ------------------------------------------------------------------------- */
+
+/* Below LIMIT_SMALL whatever goes wrong may be the limit's doing. */
+enum { LIMIT_SMALL = 256 << 20, REASON_KEPT = 150 };
+
+struct limit {
+    uint64_t bytes; /* 0: none */
+    struct rlimit before;
+};
+
+/* What counts against the limit so far: the process's data, and its stack. 0 if unreadable. */
+static uint64_t data_in_use(void)
 {
-    json_int_t bytes = json_integer_value(json_object_get(json, "memory_limit"));
-    struct rlimit limit;
-    if (bytes <= 0 || getrlimit(RLIMIT_DATA, &limit) != 0)
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file != NULL && fscanf(file, "%*u %*u %*u %*u %*u %llu", &pages) != 1)
+        pages = 0;
+    if (file != NULL)
+        fclose(file);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The cell's own limit; the runner's stays. Without permission or support the cell runs unlimited.
+ * Returns false, with the reason in the result, where the process is larger than that already. */
+static bool limit_memory(struct limit *limit, struct pb_cell_result *result)
+{
+    uint64_t used = data_in_use();
+    if (limit->bytes == 0)
+        return true;
+    if (limit->bytes <= used) {
+        result->status = PB_OOM;
+        snprintf(result->reason, sizeof result->reason,
+                 "the memory limit of %" PRIu64 " bytes is too small: the process has %" PRIu64
+                 " before the cell begins; raise --memory-limit, or 0 for none",
+                 limit->bytes, used);
+        return false;
+    }
+    struct rlimit lower = limit->before;
+    lower.rlim_cur = (rlim_t)limit->bytes;
+    setrlimit(RLIMIT_DATA, &lower);
+    return true;
+}
+
+/* What is left to do has memory again. A cell that failed near the limit says what the limit was.
+ */
+static void lift_limit(const struct limit *limit, struct pb_cell_result *result)
+{
+    struct rusage usage = {0};
+    if (limit->bytes == 0)
         return;
-    limit.rlim_cur = (rlim_t)bytes;
-    setrlimit(RLIMIT_DATA, &limit);
+    setrlimit(RLIMIT_DATA, &limit->before);
+    getrusage(RUSAGE_SELF, &usage);
+    size_t length = strlen(result->reason);
+    if ((result->status != PB_FAILED && result->status != PB_OOM) ||
+        (limit->bytes >= LIMIT_SMALL && (uint64_t)usage.ru_maxrss * 1024 < limit->bytes / 2))
+        return;
+    length = length < REASON_KEPT ? length : REASON_KEPT;
+    snprintf(result->reason + length, sizeof result->reason - length,
+             "; the memory limit is %.1f MiB: raise --memory-limit, or 0 for none",
+             (double)limit->bytes / 1048576);
 }
 
 static int write_result(int out, const struct pb_cell_result *result, const struct gbench_row *row)
@@ -110,12 +161,34 @@ static int write_result(int out, const struct pb_cell_result *result, const stru
     return length > 0 ? 0 : -EIO;
 }
 
+/* The cell, inside its limit. The topology is the harness's, not the cell's, and comes first. */
+static void run_cell(struct pb_shell *shell, struct limit *limit, struct gbench_row *row)
+{
+    struct pb_topology *topology = NULL;
+    struct pb_cell_result *result = shell->result;
+    if (pb_topology_load(NULL, &topology) != 0) {
+        result->status = PB_FAILED;
+        snprintf(result->reason, sizeof result->reason,
+                 "hwloc cannot read this machine's topology");
+        return;
+    }
+    shell->topology = topology;
+    if (limit_memory(limit, result)) {
+        if (pb_cell_open(&shell->spec, topology, result, &shell->cell) == 0)
+            run_in_gbench(shell, row);
+        if (shell->cell != NULL)
+            pb_cell_close(shell->cell);
+        lift_limit(limit, result);
+    }
+    pb_topology_free(topology);
+}
+
 int pb_child_run(int in, int out)
 {
     struct pb_shell shell = {0};
     struct pb_cell_result result = {0};
     struct gbench_row row = {0};
-    struct pb_topology *topology = NULL;
+    struct limit limit = {0};
     char message[256] = "";
     shell.result = &result;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a runner that is killed leaves no child behind */
@@ -124,20 +197,12 @@ int pb_child_run(int in, int out)
         fprintf(stderr, "poolbench child: %s\n", message);
         return 2;
     }
-    limit_memory(json);
+    json_int_t bytes = json_integer_value(json_object_get(json, "memory_limit"));
+    if (bytes > 0 && getrlimit(RLIMIT_DATA, &limit.before) == 0)
+        limit.bytes = (uint64_t)bytes;
     json_decref(json);
-    if (pb_topology_load(NULL, &topology) != 0) {
-        result.status = PB_FAILED;
-        snprintf(result.reason, sizeof result.reason, "hwloc cannot read this machine's topology");
-    } else {
-        shell.topology = topology;
-        if (pb_cell_open(&shell.spec, topology, &result, &shell.cell) == 0)
-            run_in_gbench(&shell, &row);
-        if (shell.cell != NULL)
-            pb_cell_close(shell.cell);
-    }
+    run_cell(&shell, &limit, &row);
     int error = write_result(out, &result, &row);
     pb_cell_result_free(&result);
-    pb_topology_free(topology);
     return error == 0 ? 0 : 1;
 }

@@ -7,6 +7,7 @@
 #include "registry.h"
 #include "runner/figures.h"
 #include "runner/matrix.h"
+#include "runner/report_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -84,15 +85,36 @@ static void add_item(json_t *list, const char *name, const char *what)
     json_array_append_new(list, json_pack("{s:s, s:s}", "name", name, "summary", what));
 }
 
-/* A matrix is listed with its title, or with what is wrong with it. */
+/* The first line of a comment that says something: what a file without a title opens with. */
+static void lead_line(const char *text, char *out, size_t size)
+{
+    out[0] = '\0';
+    for (size_t length; *text == '#'; text += length + (text[length] == '\n')) {
+        length = strcspn(text, "\n");
+        size_t mark = strspn(text, "# \t");
+        if (mark >= length || strncmp(text + mark, "SPDX-", 5) == 0)
+            continue;
+        char line[PB_MESSAGE_MAX];
+        snprintf(line, sizeof line, "%.*s", (int)(length - mark), text + mark);
+        pb_text_clean(line, out, size);
+        return;
+    }
+}
+
+/* A matrix is listed with its title, else its first comment, or with what is wrong with it. */
 static void add_matrix(void *list, const char *name, const char *path)
 {
     char message[PB_MESSAGE_MAX] = "";
     struct pb_matrix *matrix = NULL;
-    if (pb_matrix_read(path, &matrix, message, sizeof message) != 0)
-        add_item(list, name, message);
-    else
-        add_item(list, name, matrix->settings.title);
+    const char *what = message;
+    if (pb_matrix_read(path, &matrix, message, sizeof message) == 0) {
+        what = matrix->settings.title;
+        if (what[0] == '\0') {
+            lead_line(matrix->text, message, sizeof message);
+            what = message[0] != '\0' ? message : "(its file has no title)";
+        }
+    }
+    add_item(list, name, what);
     pb_matrix_free(matrix);
 }
 

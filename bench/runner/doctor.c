@@ -54,19 +54,43 @@ static void check_programs(struct doctor *d)
             "apt-get install gnuplot-nox");
 }
 
-static void check_libraries(struct doctor *d)
+/* One library, as a cell's child would get it: a file that is there may still not load. */
+static void check_library(struct doctor *d, const char *program, const char *name)
 {
-    char path[PATH_MAX], advice[128];
-    for (size_t i = 0; pb_baseline_names[i] != NULL; i++) {
-        const char *name = pb_baseline_names[i];
-        const char *file = pb_baseline_preload(name, path, sizeof path);
-        if (file == NULL) {
-            snprintf(advice, sizeof advice, "apt-get install %s", pb_preload_package(name));
-            say(d, MISS, name, "not installed: its cells will be 'unavailable'", advice);
-        } else {
-            say(d, OK, name, file[0] != '\0' ? file : "the C library", "");
-        }
+    char path[PATH_MAX], line[256], text[PATH_MAX + 320], advice[128];
+    const char *file = pb_baseline_preload(name, path, sizeof path);
+    const char *package = pb_preload_package(name);
+    if (file == NULL) {
+        snprintf(advice, sizeof advice, "apt-get install %s", package);
+        say(d, MISS, name, "not installed: its cells will be 'unavailable'", advice);
+        return;
     }
+    int error = pb_preload_ask(program, name, line, sizeof line);
+    const char *where = file[0] != '\0' ? file : "the C library";
+    snprintf(text, sizeof text, "%s%s%s", where,
+             error == 0        ? ", "
+             : file[0] != '\0' ? " does not load: "
+                               : " does not answer: ",
+             line);
+    if (package[0] != '\0')
+        snprintf(advice, sizeof advice, "its cells will fail: apt-get install --reinstall %s",
+                 package);
+    else
+        snprintf(advice, sizeof advice, "its cells will fail: see /etc/ld.so.preload");
+    say(d, error == 0 ? OK : MISS, name, text, advice);
+}
+
+static void check_libraries(struct doctor *d, const char *program)
+{
+    char text[128];
+    if (pb_suite_sanitizer[0] != '\0') {
+        snprintf(text, sizeof text, "belongs to the sanitizer (%.60s) in this build",
+                 pb_suite_sanitizer);
+        say(d, NOTE, "malloc", text, "cells of glibc and the others need a build without one");
+        return;
+    }
+    for (size_t i = 0; pb_baseline_names[i] != NULL; i++)
+        check_library(d, program, pb_baseline_names[i]);
 }
 
 /* A fact whose text decides: the verdict where it is among `good`, and what to do where it is not.
@@ -145,7 +169,7 @@ static void check_results(struct doctor *d)
             "not there or not writable: it is made when a run begins; else give --out");
 }
 
-int pb_doctor(FILE *out)
+int pb_doctor(const char *program, FILE *out)
 {
     struct doctor d = {out, 0};
     struct pb_topology *topology = NULL;
@@ -162,7 +186,7 @@ int pb_doctor(FILE *out)
     check_machine(&d, facts);
     check_rules(&d, facts);
     check_programs(&d);
-    check_libraries(&d);
+    check_libraries(&d, program);
     check_results(&d);
     json_decref(facts);
     pb_topology_free(topology);

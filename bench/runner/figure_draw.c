@@ -71,8 +71,11 @@ static int run_gnuplot(const char *out_dir, const char *base, char *message, siz
     int ends[2], status = 0;
     pid_t pid;
     snprintf(script, sizeof script, "%s.gp", base);
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return -errno;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        int no_pipe = errno;
+        snprintf(message, size, "cannot start gnuplot: %s", strerror(no_pipe));
+        return -no_pipe;
+    }
     int error = spawn_gnuplot(out_dir, script, ends[1], &pid);
     close(ends[1]);
     if (error != 0) {
@@ -95,22 +98,57 @@ static int run_gnuplot(const char *out_dir, const char *base, char *message, siz
     return -EIO;
 }
 
-/* --- the name of an SVG ---------------------------------------------------------------------- */
+/* --- what gnuplot has drawn ------------------------------------------------------------------ */
 
-static char *file_read(const char *path)
+/* gnuplot ends with 0 when it could not write all of a drawing; the drawing's end tells. */
+static const char svg_end[] = "</svg>", png_end[] = "IEND\xae\x42\x60\x82";
+
+/* Why no more could be written to a file, by writing more; the file is taken away. */
+static int unfinished(const char *path)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return NULL;
-    if (getdelim(&text, &size, '\0', file) < 0) {
-        free(text);
-        text = NULL;
+    static const char more[1 << 16];
+    size_t done = 0;
+    int error = 0, fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    while (error == 0 && done < sizeof more) {
+        ssize_t n = write(fd, more + done, sizeof more - done);
+        done += n > 0 ? (size_t)n : 0;
+        error = n < 0 && errno != EINTR ? errno : 0;
     }
-    fclose(file);
-    return text;
+    close(fd);
+    unlink(path);
+    return error;
 }
+
+static bool drawn_ends(FILE *file, const char *end)
+{
+    char last[16];
+    return fseek(file, -(long)sizeof last, SEEK_END) == 0 &&
+           fread(last, 1, sizeof last, file) == sizeof last &&
+           memmem(last, sizeof last, end, strlen(end)) != NULL;
+}
+
+/* Checks that a drawing is finished. Reads it if `text` is not NULL; free that. */
+static int drawn_read(const char *path, const char *end, char **text, char *message,
+                      size_t message_size)
+{
+    size_t room = 0;
+    FILE *file = fopen(path, "re");
+    bool finished = file != NULL && drawn_ends(file, end);
+    if (finished && text != NULL)
+        finished = fseek(file, 0, SEEK_SET) == 0 && getdelim(text, &room, '\0', file) >= 0;
+    if (file != NULL)
+        fclose(file);
+    if (finished)
+        return 0;
+    int why = unfinished(path);
+    snprintf(message, message_size, "%s: gnuplot did not finish it: %s", path,
+             why != 0 ? strerror(why) : "it does not say why");
+    return -EIO;
+}
+
+/* --- the name of an SVG ---------------------------------------------------------------------- */
 
 /* What gnuplot writes and what stands there instead; %T and %D: title and description. */
 static const struct {
@@ -159,36 +197,41 @@ static const char *rewrite_piece(FILE *out, const char *at, const char *title,
     return at + 1;
 }
 
-static int name_svg(const char *path, const char *title, const char *description)
+static int name_svg(const char *path, const char *text, const char *title, const char *description,
+                    char *message, size_t message_size)
 {
-    char fresh[DRAW_PATH_MAX + 8];
-    int error = 0;
-    char *text = file_read(path);
-    snprintf(fresh, sizeof fresh, "%s.new", path);
-    FILE *out = text != NULL ? fopen(fresh, "we") : NULL;
-    if (out == NULL) {
-        error = -errno;
-        goto out_text;
+    char *named = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&named, &size);
+    if (out != NULL) {
+        for (const char *at = text; *at != '\0';)
+            at = rewrite_piece(out, at, title, description);
     }
-    for (const char *at = text; *at != '\0';)
-        at = rewrite_piece(out, at, title, description);
-    if (fclose(out) != 0 || rename(fresh, path) != 0)
-        error = -errno;
-out_text:
-    free(text);
+    int error = out == NULL || ferror(out) ? -ENOMEM : 0;
+    if (out != NULL && fclose(out) != 0)
+        error = -ENOMEM;
+    if (error == 0)
+        error = pb_page_save(path, named, size, message, message_size);
+    else
+        snprintf(message, message_size, "%s: %s", path, strerror(-error));
+    free(named);
     return error;
 }
 
 int pb_figure_draw(const char *out_dir, const char *base, const char *title,
                    const char *description, char *message, size_t message_size)
 {
-    char path[DRAW_PATH_MAX];
+    char svg[DRAW_PATH_MAX], png[DRAW_PATH_MAX], *text = NULL;
     int error = run_gnuplot(out_dir, base, message, message_size);
     if (error != 0)
         return error;
-    snprintf(path, sizeof path, "%s/%s.svg", out_dir, base);
-    error = name_svg(path, title, description);
-    if (error != 0)
-        snprintf(message, message_size, "%s: %s", path, strerror(-error));
+    snprintf(svg, sizeof svg, "%s/%s.svg", out_dir, base);
+    snprintf(png, sizeof png, "%s/%s.png", out_dir, base);
+    error = drawn_read(svg, svg_end, &text, message, message_size);
+    if (error == 0)
+        error = name_svg(svg, text, title, description, message, message_size);
+    free(text);
+    if (error == 0)
+        error = drawn_read(png, png_end, NULL, message, message_size);
     return error;
 }

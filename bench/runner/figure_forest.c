@@ -127,12 +127,12 @@ static double page_places(const struct forest *forest, double places[5][FOREST_P
     return top + FOREST_FOOT;
 }
 
-static void data_row(struct pb_page *page, const char *kind, size_t panel, size_t row,
+static void data_row(struct pb_page *page, const char *kind, size_t panel, double row,
                      const struct pb_estimate *at, const struct pb_style *style, const char *text)
 {
     pb_page_field_text(page, kind, '\t');
     pb_page_field(page, (double)panel, '\t');
-    pb_page_field(page, (double)row, '\t');
+    pb_page_field(page, row, '\t');
     pb_page_field(page, at->value, '\t');
     pb_page_field(page, at->low, '\t');
     pb_page_field(page, at->high, '\t');
@@ -162,8 +162,8 @@ static void figure_text(const struct pb_summary_group *group, const struct pb_su
         snprintf(out, size, "%s [%s, %s]%s%s", ratio, low, high, word[0] != '\0' ? " " : "", word);
 }
 
-/* A grey dot for each paired block. */
-static void block_dots(struct forest *forest, size_t panel, size_t at,
+/* A grey dot for each paired block, below the bar that would hide it. */
+static void block_dots(struct forest *forest, size_t panel, double at,
                        const struct pb_summary_row *row, const struct pb_summary_row *reference)
 {
     const struct pb_series *a = &row->series, *b = &reference->series;
@@ -177,13 +177,13 @@ static void block_dots(struct forest *forest, size_t panel, size_t at,
             continue;
         double ratio = a->values[i] / b->values[k];
         if (fabs(log(ratio)) < log(forest->span))
-            data_row(&forest->page, "block", panel, at,
+            data_row(&forest->page, "block", panel, at + 0.3,
                      &(struct pb_estimate){.value = ratio, .low = NAN, .high = NAN}, &style, "");
     }
 }
 
 /* An arrow head at the axis's end for what goes on beyond it. */
-static void beyond_mark(struct forest *forest, size_t panel, size_t at, bool right,
+static void beyond_mark(struct forest *forest, size_t panel, double at, bool right,
                         const struct pb_style *style)
 {
     struct pb_estimate edge = {right ? forest->span : 1 / forest->span, NAN, NAN, 0, 0};
@@ -191,7 +191,7 @@ static void beyond_mark(struct forest *forest, size_t panel, size_t at, bool rig
              right ? "\xe2\x96\xb6" : "\xe2\x97\x80");
 }
 
-static void row_marks(struct forest *forest, size_t panel, size_t at,
+static void row_marks(struct forest *forest, size_t panel, double at,
                       const struct pb_summary_group *group, const struct pb_summary_row *row)
 {
     const struct pb_estimate left = {1 / forest->span, NAN, NAN, 0, 0};
@@ -243,11 +243,11 @@ static void page_panels(struct forest *forest, double places[5][FOREST_PANELS])
         rows[i] = (double)group->rows_n;
         high[i] = fmin(exp(group->bound), forest->span);
         low[i] = 1 / high[i];
-        char ns[32], factor[32];
+        char than[PB_PAGE_TEXT_MAX], ns[32], factor[32];
+        pb_page_label(forest->summary->reference, than, sizeof than);
         factor_text(exp(group->bound), factor, sizeof factor);
         pb_text_number(group->reference->median.value, ns, sizeof ns);
-        snprintf(notes[i], sizeof notes[i], "%.40s: %s ns/op; grey band: %s %s",
-                 forest->summary->reference, ns,
+        snprintf(notes[i], sizeof notes[i], "%s: %s ns/op; grey band: %s %s", than, ns,
                  group->bound > log1p(PB_SUMMARY_LEAST_EFFECT) ? "A/A noise" : "least effect",
                  factor);
         pb_text_fit(group->title, 80, titles[i], sizeof titles[i]);
@@ -269,14 +269,14 @@ static int forest_page(struct forest *forest, size_t index, const char *out_dir,
                        size_t size)
 {
     double places[5][FOREST_PANELS];
-    char title[256], subtitle[512], reading[256], n[32];
+    char title[256], subtitle[512], reading[256], than[PB_PAGE_TEXT_MAX], n[32];
     pb_page_repetitions(forest->summary, n, sizeof n);
-    snprintf(title, sizeof title, "Which strategies are faster or slower than %.80s?",
-             forest->summary->reference);
+    pb_page_label(forest->summary->reference, than, sizeof than);
+    snprintf(title, sizeof title, "Which strategies are faster or slower than %s?", than);
     snprintf(subtitle, sizeof subtitle,
-             "ns per operation over that of %.80s in the same block (ratio, log scale); n = %s; "
+             "ns per operation over that of %s in the same block (ratio, log scale); n = %s; "
              "lower is better: left of 1x is faster",
-             forest->summary->reference, n);
+             than, n);
     forest->span = page_span(forest);
     double height = page_places(forest, places);
     size_t across = forest->n < FOREST_COLUMNS ? forest->n : FOREST_COLUMNS;
@@ -292,7 +292,7 @@ static int forest_page(struct forest *forest, size_t index, const char *out_dir,
         .columns = "kind\tpanel\trow\tratio\tlow\thigh\tcolour\tpoint\ttext",
         .width = fmax(2 * FOREST_MARGIN +
                           (double)(across * (FOREST_NAMES + FOREST_PLOT + FOREST_FIGURES)),
-                      900),
+                      PB_PAGE_WIDTH_LEAST),
         .height = height,
     };
     int error = pb_page_open(&forest->page, "forest", index, out_dir, &head, message, size);
@@ -304,46 +304,24 @@ static int forest_page(struct forest *forest, size_t index, const char *out_dir,
         const struct pb_summary_row *rows[FOREST_ROWS];
         size_t n_rows = sorted_rows(forest->groups[i], rows);
         for (size_t k = 0; k < n_rows; k++)
-            row_marks(forest, i + 1, k, forest->groups[i], rows[k]);
+            row_marks(forest, i + 1, (double)k, forest->groups[i], rows[k]);
     }
     return pb_page_close(&forest->page, error, message, size);
 }
 
-/* The groups that have a reference with a figure, FOREST_PANELS a page. */
-static int forest_pages(const struct pb_summary *summary, const char *out_dir, char *message,
-                        size_t size)
+static int forest_next(void *context, const struct pb_summary *summary, size_t *at, size_t index,
+                       const char *out_dir, char *message, size_t size)
 {
-    int result = 0;
-    size_t at = 0, pages = 0;
-    while (at < summary->groups_n) {
-        struct forest forest = {.summary = summary};
-        for (; at < summary->groups_n && forest.n < FOREST_PANELS; at++) {
-            const struct pb_summary_group *group = &summary->groups[at];
-            if (group->reference != NULL && group->reference->series.n > 0 && group->rows_n > 1)
-                forest.groups[forest.n++] = group;
-        }
-        if (forest.n == 0)
-            break;
-        int error = forest_page(&forest, pages++, out_dir, message, size);
-        result = result != 0 ? result : error;
-        if (error != 0 && error != -ENOENT)
-            return error;
-    }
-    if (pages == 0) {
-        snprintf(message, size, "no group has a figure of %s to compare with", summary->reference);
-        return -ENODATA;
-    }
-    return result;
+    struct forest forest = {.summary = summary};
+    (void)context;
+    int error =
+        pb_page_compared(summary, at, forest.groups, FOREST_PANELS, &forest.n, message, size);
+    return error != 0 ? error : forest_page(&forest, index, out_dir, message, size);
 }
 
 int pb_figure_forest(const struct pb_run *run, const char *reference, const char *out_dir,
                      char *message, size_t message_size)
 {
-    struct pb_summary summary;
-    int error = pb_summary_make(run, PB_KEY_TIME, reference, &summary, message, message_size);
-    error = error == -ENOENT ? -EINVAL : error;
-    if (error == 0)
-        error = forest_pages(&summary, out_dir, message, message_size);
-    pb_summary_free(&summary);
-    return error;
+    return pb_page_each(run, PB_KEY_TIME, reference, forest_next, NULL, out_dir, message,
+                        message_size);
 }

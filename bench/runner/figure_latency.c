@@ -223,8 +223,8 @@ static int latency_page(struct latency *latency, size_t index, const char *out_d
     pb_lines_collect(&latency->lines, latency->groups, latency->n, latency->summary);
     pb_lines_reading(&latency->lines, others, sizeof others);
     snprintf(reading, sizeof reading,
-             "lines: all repetitions together, up to where 10 samples lie beyond; bands: least and "
-             "most of the repetitions; below %.0f ns the clock says nothing%s",
+             "lines: merged repetitions, to where 10 samples lie beyond; bands: their least and "
+             "most; below %.0f ns the clock says nothing%s",
              latency->summary->resolution, others);
     page_curves(latency);
     struct pb_page_head head = {
@@ -249,65 +249,49 @@ static int latency_page(struct latency *latency, size_t index, const char *out_d
     return pb_page_close(&latency->page, error, message, size);
 }
 
-/* Whether calls were sampled in any repetition of the group. */
+/* Whether calls of an allocator were sampled in any repetition of the group. */
 static bool was_sampled(const struct pb_summary_group *group)
 {
     for (size_t i = 0; i < group->rows_n; i++) {
-        if (pb_lines_draws(&group->rows[i]) &&
-            (group->rows[i].p99_alloc.n > 0 || group->rows[i].p99_free.n > 0))
+        const struct pb_summary_row *row = &group->rows[i];
+        if (!row->floor && (row->p99_alloc.n > 0 || row->p99_free.n > 0))
             return true;
     }
     return false;
 }
 
-static int latency_pages(struct latency *latency, const char *out_dir, char *message, size_t size)
+static int latency_next(void *context, const struct pb_summary *summary, size_t *at, size_t index,
+                        const char *out_dir, char *message, size_t size)
 {
-    const struct pb_summary *summary = latency->summary;
-    int result = 0;
-    size_t at = 0, pages = 0;
-    while (at < summary->groups_n) {
-        latency->n = 0;
-        for (; at < summary->groups_n && latency->n < LATENCY_GROUPS; at++) {
-            if (was_sampled(&summary->groups[at]))
-                latency->groups[latency->n++] = &summary->groups[at];
-        }
-        if (latency->n == 0)
-            break;
-        memset(latency->curves, 0, LATENCY_GROUPS * sizeof *latency->curves);
-        int error = latency_page(latency, pages++, out_dir, message, size);
-        result = result != 0 ? result : error;
-        if (error != 0 && error != -ENOENT)
-            return error;
+    struct latency *latency = context;
+    latency->summary = summary;
+    latency->n = 0;
+    for (; *at < summary->groups_n && latency->n < LATENCY_GROUPS; ++*at) {
+        if (was_sampled(&summary->groups[*at]))
+            latency->groups[latency->n++] = &summary->groups[*at];
     }
-    if (pages == 0) {
-        snprintf(message, size, "no repetition has enough sampled calls (sampling was off?)");
-        return -ENODATA;
-    }
-    return result;
+    memset(latency->curves, 0, LATENCY_GROUPS * sizeof *latency->curves);
+    if (latency->n > 0)
+        return latency_page(latency, index, out_dir, message, size);
+    snprintf(message, size, "no repetition has enough sampled calls (sampling was off?)");
+    return -ENODATA;
 }
 
 int pb_figure_latency(const struct pb_run *run, const char *reference, const char *out_dir,
                       char *message, size_t message_size)
 {
-    struct pb_summary summary;
-    struct latency latency = {.summary = &summary};
-    int error = pb_summary_make(run, PB_KEY_TIME, reference, &summary, message, message_size);
-    error = error == -ENOENT ? -EINVAL : error;
-    if (error != 0)
-        goto out_summary;
+    struct latency latency = {0};
+    int error = -ENOMEM;
     latency.curves = calloc(LATENCY_GROUPS, sizeof *latency.curves);
     latency.one = calloc(1, sizeof *latency.one);
     latency.merged = calloc(1, sizeof *latency.merged);
-    if (latency.curves != NULL && latency.one != NULL && latency.merged != NULL) {
-        error = latency_pages(&latency, out_dir, message, message_size);
-    } else {
-        error = -ENOMEM;
+    if (latency.curves != NULL && latency.one != NULL && latency.merged != NULL)
+        error = pb_page_each(run, PB_KEY_TIME, reference, latency_next, &latency, out_dir, message,
+                             message_size);
+    else
         snprintf(message, message_size, "no memory for the percentiles");
-    }
     free(latency.merged);
     free(latency.one);
     free(latency.curves);
-out_summary:
-    pb_summary_free(&summary);
     return error;
 }

@@ -19,18 +19,17 @@ bool pb_lines_draws(const struct pb_summary_row *row)
 bool pb_lines_draws_any(const struct pb_summary_group *group)
 {
     for (size_t i = 0; i < group->rows_n; i++) {
-        if (pb_lines_draws(&group->rows[i]) && group->rows[i].series.n > 0)
+        if (!group->rows[i].floor && group->rows[i].series.n > 0)
             return true;
     }
     return false;
 }
 
-/* The house's strategies, their variants, the process's mallocs, twins and what is unknown. */
+/* The house's strategies, their variants, the process's mallocs, what is unknown (SIZE_MAX). */
 static unsigned variant_tier(const struct pb_summary_row *row)
 {
-    const struct pb_allocator *ops =
-        row->rank != SIZE_MAX ? pb_registry_at(row->rank) : NULL; /* unknown: SIZE_MAX */
-    if (ops == NULL || strchr(row->alloc, '@') != NULL)
+    const struct pb_allocator *ops = pb_registry_at(row->rank);
+    if (ops == NULL)
         return 3;
     if (strcmp(ops->name, "malloc") == 0)
         return 2;
@@ -203,17 +202,19 @@ static void tick_text(double value, const char *unit, char *out, size_t size)
              strcmp(unit, "ns") == 0 ? scales[i].time : scales[i].rate);
 }
 
-/* The ticks of one axis: the coarsest steps that give three of them. */
+/* The ticks of one axis: the coarsest steps that give three of them. None at the very top, where
+ * its text would touch the panel's title. */
 static size_t panel_ticks(double low, double high, double *ticks, size_t most)
 {
     static const double steps[][7] = {{1}, {1, 2, 5}, {1, 1.5, 2, 3, 4, 5, 7}};
     size_t n = 0;
+    double top = high * pow(low / high, 0.03);
     for (size_t set = 0; set < sizeof steps / sizeof steps[0] && n < 3; set++) {
         n = 0;
         for (int decade = (int)floor(log10(low)); decade <= (int)floor(log10(high)); decade++) {
             for (size_t i = 0; i < 7 && steps[set][i] > 0; i++) {
                 double tick = steps[set][i] * pow(10, decade);
-                if (tick >= low && tick <= high && n < most)
+                if (tick >= low && tick <= top && n < most)
                     ticks[n++] = tick;
             }
         }
@@ -256,10 +257,25 @@ static const char *point_character(int point)
     return known ? characters[point] : "+";
 }
 
-void pb_lines_labels(const struct pb_lines *lines, struct pb_page *page,
-                     const struct pb_lines_edge *edge, const struct pb_lines_label *labels,
-                     size_t n)
+/* Takes away labels of grey lines, the last ones first, until there is room for the others. */
+static size_t labels_fit(const struct pb_lines *lines, double height, struct pb_lines_label *labels,
+                         size_t n)
 {
+    size_t room = (size_t)(height / LABEL_GAP) + 1;
+    for (size_t i = n; i-- > 0 && n > room;) {
+        const struct pb_lines_variant *variant = &lines->variants[labels[i].variant - 1];
+        if (variant->focus || variant->floor)
+            continue;
+        memmove(&labels[i], &labels[i + 1], (n - i - 1) * sizeof *labels);
+        n--;
+    }
+    return n;
+}
+
+void pb_lines_labels(const struct pb_lines *lines, struct pb_page *page,
+                     const struct pb_lines_edge *edge, struct pb_lines_label *labels, size_t n)
+{
+    n = labels_fit(lines, edge->height, labels, n);
     double places[PB_LINES_VARIANTS], pixels = edge->height / log(edge->high / edge->low);
     for (size_t i = 0; i < n; i++)
         places[i] = log(labels[i].y / edge->low) * pixels;

@@ -34,12 +34,12 @@ struct pb_lines {
 /* Whether a row is drawn as a line: `floor` is not, `null` is. */
 bool pb_lines_draws(const struct pb_summary_row *row);
 
-/* Whether a row of the group is drawn. */
+/* Whether the group has a figure of an allocator: floors alone compare nothing. */
 bool pb_lines_draws_any(const struct pb_summary_group *group);
 
 /* Collects the variants of some groups that are drawn, registry order. In focus: the house's
- * strategies, their variants, the reference (which always has a place), the process's mallocs, an
- * A/A twin last; the best first within each. `null` never: it is a thin dotted line. */
+ * strategies, their variants, the reference (which always has a place), the process's mallocs; the
+ * best first within each. `null` never: it is a thin dotted line. */
 void pb_lines_collect(struct pb_lines *lines, const struct pb_summary_group *const *groups,
                       size_t n, const struct pb_summary *summary);
 
@@ -76,13 +76,12 @@ struct pb_lines_label {
 };
 
 /* Writes the labels of a panel: rows `swatch` and `label`, at x, on a log axis from low to high of
- * `height` pixels. */
+ * `height` pixels. Where there is not room for all, grey lines go without one. */
 struct pb_lines_edge {
     size_t panel;
     double x, low, high, height;
 };
 void pb_lines_labels(const struct pb_lines *lines, struct pb_page *page,
-                     const struct pb_lines_edge *edge, const struct pb_lines_label *labels,
-                     size_t n);
+                     const struct pb_lines_edge *edge, struct pb_lines_label *labels, size_t n);
 
 #endif

@@ -18,7 +18,7 @@ enum {
     MATRIX_FOOT = 36,
     MATRIX_MARGIN = 24,
     MATRIX_NAMES = 190,
-    MATRIX_CELL_WIDTH = 92,
+    MATRIX_CELL_WIDTH = 98,
     MATRIX_CELL_HEIGHT = 27,
     MATRIX_LINE = 15,
     MATRIX_LEGEND = 62
@@ -100,7 +100,7 @@ static void head_put(struct matrix *matrix, size_t x)
     for (size_t i = 0; i < n; i++) {
         char whole[PB_CELL_NAME_MAX], text[PB_PAGE_TEXT_MAX];
         snprintf(whole, sizeof whole, "%.*s", (int)length[i], part[i]);
-        pb_text_fit(whole, 14, text, sizeof text);
+        pb_text_fit(whole, i == 0 ? 13 : 15, text, sizeof text); /* the first one is bold */
         double y = -0.8 - (double)((n - 1 - i) * MATRIX_LINE) / MATRIX_CELL_HEIGHT;
         data_row(&matrix->page, i == 0 ? "head" : "subhead", (double)x, y, 0, 0, text);
     }
@@ -153,24 +153,24 @@ static void page_cells(struct matrix *matrix)
 static int matrix_page(struct matrix *matrix, size_t index, const char *out_dir, char *message,
                        size_t size)
 {
-    char title[256], subtitle[512], n[32];
+    char subtitle[512], than[PB_PAGE_TEXT_MAX], n[32];
     double heads = head_lines(matrix) * MATRIX_LINE, top = MATRIX_HEAD + heads;
     pb_page_repetitions(matrix->summary, n, sizeof n);
     pb_lines_collect(&matrix->lines, matrix->groups, matrix->n, matrix->summary);
-    snprintf(title, sizeof title, "Which strategy suits which workload?");
+    pb_page_label(matrix->summary->reference, than, sizeof than);
     snprintf(subtitle, sizeof subtitle,
-             "ns per operation over that of %.80s (ratio of paired blocks, n = %s); lower is "
+             "ns per operation over that of %s (ratio of paired blocks, n = %s); lower is "
              "better: blue is faster, red is slower",
-             matrix->summary->reference, n);
+             than, n);
     struct pb_page_head head = {
         .run = matrix->summary->run,
-        .title = title,
+        .title = "Which strategy suits which workload?",
         .subtitle = subtitle,
         .reading = "in brackets: no difference shown (95 % interval, A/A noise, 2 %); words: the "
                    "cell has no figure; a dash: not in the matrix; colours end at 1/4 and 4",
         .columns = "kind\tcolumn\trow\tfill\tink\ttext",
-        .width =
-            fmax(2 * MATRIX_MARGIN + MATRIX_NAMES + (double)(matrix->n * MATRIX_CELL_WIDTH), 1000),
+        .width = fmax(2 * MATRIX_MARGIN + MATRIX_NAMES + (double)(matrix->n * MATRIX_CELL_WIDTH),
+                      PB_PAGE_WIDTH_LEAST),
         .height =
             top + (double)(matrix->lines.n * MATRIX_CELL_HEIGHT) + MATRIX_LEGEND + MATRIX_FOOT,
     };
@@ -182,40 +182,19 @@ static int matrix_page(struct matrix *matrix, size_t index, const char *out_dir,
     return pb_page_close(&matrix->page, error, message, size);
 }
 
-static int matrix_pages(const struct pb_summary *summary, const char *out_dir, char *message,
-                        size_t size)
+static int matrix_next(void *context, const struct pb_summary *summary, size_t *at, size_t index,
+                       const char *out_dir, char *message, size_t size)
 {
-    int result = 0;
-    size_t at = 0, pages = 0;
-    while (at < summary->groups_n) {
-        struct matrix matrix = {.summary = summary};
-        for (; at < summary->groups_n && matrix.n < MATRIX_COLUMNS; at++) {
-            const struct pb_summary_group *group = &summary->groups[at];
-            if (group->reference != NULL && group->reference->series.n > 0)
-                matrix.groups[matrix.n++] = group;
-        }
-        if (matrix.n == 0)
-            break;
-        int error = matrix_page(&matrix, pages++, out_dir, message, size);
-        result = result != 0 ? result : error;
-        if (error != 0 && error != -ENOENT)
-            return error;
-    }
-    if (pages == 0) {
-        snprintf(message, size, "no group has a figure of %s to compare with", summary->reference);
-        return -ENODATA;
-    }
-    return result;
+    struct matrix matrix = {.summary = summary};
+    (void)context;
+    int error =
+        pb_page_compared(summary, at, matrix.groups, MATRIX_COLUMNS, &matrix.n, message, size);
+    return error != 0 ? error : matrix_page(&matrix, index, out_dir, message, size);
 }
 
 int pb_figure_matrix(const struct pb_run *run, const char *reference, const char *out_dir,
                      char *message, size_t message_size)
 {
-    struct pb_summary summary;
-    int error = pb_summary_make(run, PB_KEY_TIME, reference, &summary, message, message_size);
-    error = error == -ENOENT ? -EINVAL : error;
-    if (error == 0)
-        error = matrix_pages(&summary, out_dir, message, message_size);
-    pb_summary_free(&summary);
-    return error;
+    return pb_page_each(run, PB_KEY_TIME, reference, matrix_next, NULL, out_dir, message,
+                        message_size);
 }

@@ -55,34 +55,53 @@ static int template_append(struct pb_page *page, const char *name, char *message
         return -EIO;
     }
     fputc('\n', page->gp);
+    errno = 0;
     while ((n = fread(buffer, 1, sizeof buffer, file)) > 0)
         fwrite(buffer, 1, n, page->gp);
+    int error = ferror(file) ? -errno : 0;
+    if (error != 0)
+        snprintf(message, size, "%s: the template plots/%s.gp: %s", page->base, name,
+                 strerror(-error));
     fclose(file);
-    return 0;
+    return error;
 }
 
 /* --- pages ----------------------------------------------------------------------------------- */
 
-static int page_file(const struct pb_page *page, const char *extension, FILE **file, char *message,
-                     size_t size)
+int pb_page_save(const char *path, const char *text, size_t size, char *message,
+                 size_t message_size)
 {
-    char path[PAGE_PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s.%s", page->out_dir, page->base, extension);
-    *file = fopen(path, "we");
-    if (*file != NULL)
-        return 0;
-    int error = -errno;
-    snprintf(message, size, "%s: %s", path, strerror(-error));
-    return error;
+    int error = 0;
+    FILE *file = fopen(path, "we");
+    if (file == NULL) {
+        error = errno;
+    } else {
+        if (fwrite(text, 1, size, file) != size)
+            error = errno;
+        if (fclose(file) != 0 && error == 0)
+            error = errno;
+        if (error != 0)
+            unlink(path);
+    }
+    if (error != 0)
+        snprintf(message, message_size, "%s: %s", path, strerror(error));
+    return error == ENOENT ? -ENOTDIR : -error; /* -ENOENT says that gnuplot is not there */
+}
+
+static int no_memory(const struct pb_page *page, char *message, size_t size)
+{
+    snprintf(message, size, "%s: %s", page->base, strerror(ENOMEM));
+    return -ENOMEM;
 }
 
 static void page_footer(struct pb_page *page, const struct pb_run *run)
 {
-    char footer[1024];
+    char footer[1024], host[256], cpu[256], kernel[256];
+    pb_text_fit(pb_run_text(run, "machine", "host"), 32, host, sizeof host);
+    pb_text_fit(pb_run_text(run, "machine", "cpu"), 48, cpu, sizeof cpu);
+    pb_text_fit(pb_run_text(run, "machine", "kernel"), 48, kernel, sizeof kernel);
     snprintf(footer, sizeof footer, "run %s \xc2\xb7 %s, %s \xc2\xb7 %s \xc2\xb7 poolbench %s%s",
-             pb_run_text(run, NULL, "run"), pb_run_text(run, "machine", "host"),
-             pb_run_text(run, "machine", "cpu"), pb_run_text(run, "machine", "kernel"),
-             pb_run_text(run, "suite", "version"),
+             pb_run_text(run, NULL, "run"), host, cpu, kernel, pb_run_text(run, "suite", "version"),
              json_is_true(json_object_get(run->header, "exploratory")) ? " \xc2\xb7 exploratory"
                                                                        : "");
     pb_page_text(page, "FOOTER", footer);
@@ -133,11 +152,10 @@ int pb_page_open(struct pb_page *page, const char *figure, size_t index, const c
     pb_text_clean(head->title, page->title, sizeof page->title);
     snprintf(description, sizeof description, "%s. %s", head->subtitle, head->reading);
     pb_text_clean(description, page->description, sizeof page->description);
-    int error = page_file(page, "tsv", &page->tsv, message, message_size);
-    if (error == 0)
-        error = page_file(page, "gp", &page->gp, message, message_size);
-    if (error != 0)
-        return error;
+    page->tsv = open_memstream(&page->tsv_text, &page->tsv_size);
+    page->gp = open_memstream(&page->gp_text, &page->gp_size);
+    if (page->tsv == NULL || page->gp == NULL)
+        return no_memory(page, message, message_size);
     fprintf(page->gp,
             "# The figure '%s' of a run; edit and draw again: gnuplot %s.gp (in this folder)\n",
             figure, page->base);
@@ -199,34 +217,82 @@ void pb_page_field_text(struct pb_page *page, const char *text, char end)
     fputc(end, page->tsv);
 }
 
-static int file_close(FILE **file)
+/* Whether all that was written into memory is there. */
+static bool stream_close(FILE *stream)
 {
-    int error = 0;
-    if (*file != NULL) {
-        error = ferror(*file) ? -EIO : 0;
-        if (fclose(*file) != 0)
-            error = -errno;
-    }
-    *file = NULL;
-    return error;
+    bool whole = stream != NULL && !ferror(stream);
+    return (stream == NULL || fclose(stream) == 0) && whole;
 }
 
 int pb_page_close(struct pb_page *page, int error, char *message, size_t message_size)
 {
+    char tsv[PAGE_PATH_MAX], gp[PAGE_PATH_MAX];
+    snprintf(tsv, sizeof tsv, "%s/%s.tsv", page->out_dir, page->base);
+    snprintf(gp, sizeof gp, "%s/%s.gp", page->out_dir, page->base);
     if (error == 0)
         error = template_append(page, "house", message, message_size);
     if (error == 0)
         error = template_append(page, page->figure, message, message_size);
-    int tsv = file_close(&page->tsv), gp = file_close(&page->gp);
-    if (error == 0 && (tsv != 0 || gp != 0)) {
-        error = tsv != 0 ? tsv : gp;
-        snprintf(message, message_size, "%s/%s: %s", page->out_dir, page->base, strerror(-error));
-    }
+    bool tsv_whole = stream_close(page->tsv), gp_whole = stream_close(page->gp);
+    if (error == 0 && !(tsv_whole && gp_whole))
+        error = no_memory(page, message, message_size);
+    if (error == 0)
+        error = pb_page_save(tsv, page->tsv_text, page->tsv_size, message, message_size);
+    if (error == 0)
+        error = pb_page_save(gp, page->gp_text, page->gp_size, message, message_size);
+    free(page->tsv_text);
+    free(page->gp_text);
     if (error != 0)
         return error;
     return pb_figure_draw(page->out_dir, page->base, page->title, page->description, message,
                           message_size);
 }
+
+/* --- pages of a run -------------------------------------------------------------------------- */
+
+int pb_page_each(const struct pb_run *run, const char *metric, const char *reference,
+                 pb_page_next *next, void *context, const char *out_dir, char *message,
+                 size_t message_size)
+{
+    struct pb_summary summary;
+    size_t at = 0;
+    int result = pb_summary_make(run, metric, reference, &summary, message, message_size);
+    if (result == -ENOENT)
+        result = -EINVAL; /* -ENOENT says that gnuplot is not there */
+    bool more = result == 0;
+    for (size_t page = 0; more; page++) {
+        char line[1024];
+        int error = next(context, &summary, &at, page, out_dir, line, sizeof line);
+        if (error == -ENODATA && page > 0)
+            break;
+        if (error != 0) {
+            snprintf(message, message_size, "%s", line);
+            result = error;
+        }
+        more = (error == 0 || error == -ENOENT) && at < summary.groups_n;
+    }
+    pb_summary_free(&summary);
+    return result;
+}
+
+int pb_page_compared(const struct pb_summary *summary, size_t *at,
+                     const struct pb_summary_group **groups, size_t most, size_t *n, char *message,
+                     size_t message_size)
+{
+    *n = 0;
+    for (; *at < summary->groups_n && *n < most; ++*at) {
+        const struct pb_summary_group *group = &summary->groups[*at];
+        if (group->reference != NULL && group->reference->series.n > 0 && group->rows_n > 1)
+            groups[(*n)++] = group;
+    }
+    if (*n > 0)
+        return 0;
+    snprintf(message, message_size, "no group has a figure of %s to compare with",
+             summary->reference);
+    return -ENODATA;
+}
+
+/* --- texts ----------------------------------------------------------------------------------- */
 
 void pb_page_label(const char *alloc, char *out, size_t size)
 {

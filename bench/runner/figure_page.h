@@ -11,10 +11,15 @@
 
 enum { PB_PAGE_NAME_MAX = 64, PB_PAGE_LABEL_WIDTH = 24, PB_PAGE_TEXT_MAX = 128 };
 
+/* Pixels that the texts above the panels need. */
+enum { PB_PAGE_WIDTH_LEAST = 1060 };
+
 struct pb_page {
     const char *figure, *out_dir;
     char base[PB_PAGE_NAME_MAX]; /* "forest", "forest-2" */
-    FILE *tsv, *gp;
+    FILE *tsv, *gp;              /* in memory until pb_page_close */
+    char *tsv_text, *gp_text;
+    size_t tsv_size, gp_size;
     char title[512], description[1024];
 };
 
@@ -41,10 +46,31 @@ void pb_page_texts(struct pb_page *page, const char *name, const char *const *te
 void pb_page_field(struct pb_page *page, double value, char end);
 void pb_page_field_text(struct pb_page *page, const char *text, char end);
 
-/* Appends the house's and the figure's template, closes both files and lets gnuplot draw. `error`:
- * what went wrong before; then the files are only closed. Returns 0; -ENOENT without gnuplot;
- * another -errno; one line with each. */
+/* Appends the house's and the figure's template, writes both files and lets gnuplot draw. `error`:
+ * what went wrong before; then nothing is written. Returns 0; -ENOENT without gnuplot; another
+ * -errno; one line with each. */
 int pb_page_close(struct pb_page *page, int error, char *message, size_t message_size);
+
+/* Writes a whole file. Returns 0; -errno, never -ENOENT, with one line that names the file and the
+ * reason; then the file is taken away, for a part of it is none. */
+int pb_page_save(const char *path, const char *text, size_t size, char *message,
+                 size_t message_size);
+
+/* Draws page `index` from the groups of a summary from `*at` on, and moves `*at` behind them.
+ * Returns -ENODATA if none of them is for this figure, else as pb_page_close. */
+typedef int pb_page_next(void *context, const struct pb_summary *summary, size_t *at, size_t index,
+                         const char *out_dir, char *message, size_t message_size);
+
+/* Digests the run for `metric` and draws page after page. Returns as the `write` of figures.h. */
+int pb_page_each(const struct pb_run *run, const char *metric, const char *reference,
+                 pb_page_next *next, void *context, const char *out_dir, char *message,
+                 size_t message_size);
+
+/* Takes the groups from `*at` on in which something is compared with a figure of the reference,
+ * `most` at most. Returns 0 or -ENODATA with one line. */
+int pb_page_compared(const struct pb_summary *summary, size_t *at,
+                     const struct pb_summary_group **groups, size_t most, size_t *n, char *message,
+                     size_t message_size);
 
 /* Takes away what an earlier drawing left of the pages from `index` on. */
 void pb_page_forget(const char *figure, size_t index, const char *out_dir);

@@ -285,7 +285,7 @@ static int scaling_page(struct scaling *scaling, size_t index, const char *out_d
         .columns = PB_LINES_COLUMNS,
         .width = fmax(2 * SCALING_MARGIN +
                           (double)across * (SCALING_AXIS + SCALING_PLOT + SCALING_LABELS),
-                      1200),
+                      1280),
         .height = SCALING_HEAD + SCALING_FOOT +
                   (double)down * (SCALING_PANEL_HEAD + SCALING_PANEL + SCALING_PANEL_FOOT),
     };
@@ -319,39 +319,24 @@ static size_t same_panel(const struct pb_summary *summary, size_t at, struct sca
     return n;
 }
 
-static int scaling_pages(const struct pb_summary *summary, const char *out_dir, char *message,
-                         size_t size)
+static int scaling_next(void *context, const struct pb_summary *summary, size_t *at, size_t index,
+                        const char *out_dir, char *message, size_t size)
 {
-    int result = 0;
-    size_t at = 0, pages = 0;
-    while (at < summary->groups_n) {
-        struct scaling scaling = {.summary = summary};
-        while (at < summary->groups_n && scaling.n < SCALING_PANELS) {
-            at += same_panel(summary, at, &scaling.panels[scaling.n]);
-            scaling.n += scaling.panels[scaling.n].n > 1;
-        }
-        if (scaling.n == 0)
-            break;
-        int error = scaling_page(&scaling, pages++, out_dir, message, size);
-        result = result != 0 ? result : error;
-        if (error != 0 && error != -ENOENT)
-            return error;
+    struct scaling scaling = {.summary = summary};
+    (void)context;
+    while (*at < summary->groups_n && scaling.n < SCALING_PANELS) {
+        *at += same_panel(summary, *at, &scaling.panels[scaling.n]);
+        scaling.n += scaling.panels[scaling.n].n > 1;
     }
-    if (pages == 0) {
-        snprintf(message, size, "no workload was run with more than one thread count");
-        return -ENODATA;
-    }
-    return result;
+    if (scaling.n > 0)
+        return scaling_page(&scaling, index, out_dir, message, size);
+    snprintf(message, size, "no workload was run with more than one thread count");
+    return -ENODATA;
 }
 
 int pb_figure_scaling(const struct pb_run *run, const char *reference, const char *out_dir,
                       char *message, size_t message_size)
 {
-    struct pb_summary summary;
-    int error = pb_summary_make(run, PB_KEY_RATE, reference, &summary, message, message_size);
-    error = error == -ENOENT ? -EINVAL : error;
-    if (error == 0)
-        error = scaling_pages(&summary, out_dir, message, message_size);
-    pb_summary_free(&summary);
-    return error;
+    return pb_page_each(run, PB_KEY_RATE, reference, scaling_next, NULL, out_dir, message,
+                        message_size);
 }

@@ -64,6 +64,20 @@ static char *line_text(const json_t *object, size_t *length)
     return line;
 }
 
+int pb_write_whole(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(fd, text, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return written < 0 ? -errno : -EIO;
+        text += written;
+        length -= (size_t)written;
+    }
+    return 0;
+}
+
 int pb_line_append(int fd, const json_t *object)
 {
     size_t length = 0;
@@ -76,14 +90,9 @@ int pb_line_append(int fd, const json_t *object)
     char *line = line_text(object, &length);
     if (line == NULL)
         return -ENOMEM;
-    ssize_t written;
-    do {
-        written = write(fd, line, length);
-    } while (written < 0 && errno == EINTR);
-    if (written < 0)
-        error = -errno;
-    else if ((size_t)written < length) /* a write is cut short where the disk is full */
-        error = ftruncate(fd, before.st_size) == 0 ? -ENOSPC : -errno;
+    error = pb_write_whole(fd, line, length);
+    if (error != 0)
+        (void)!ftruncate(fd, before.st_size); /* what cannot be cut off is a torn line to readers */
     else if (fdatasync(fd) != 0 && errno != EINVAL && errno != EROFS) /* a pipe cannot be synced */
         error = -errno;
     free(line);
@@ -112,6 +121,19 @@ int pb_line_parse(const char *line, size_t length, json_t **object)
     return 0;
 }
 
+void pb_line_remedy(const char *path, size_t number, char *message, size_t message_size)
+{
+    size_t used = strlen(message);
+    if (number == 1)
+        snprintf(message + used, message_size - used,
+                 "; nothing can be read without it: put a good copy of the file in its place, or "
+                 "start a new run");
+    else
+        snprintf(message + used, message_size - used,
+                 "; to go on without it: sed -i %zud '%s', and resume measures again what it held",
+                 number, path);
+}
+
 /* Walks the lines of a mapped file. */
 static int walk(const char *path, const char *text, size_t bytes, pb_line_fn *each, void *context,
                 struct pb_lines *lines, char *message, size_t message_size)
@@ -129,6 +151,7 @@ static int walk(const char *path, const char *text, size_t bytes, pb_line_fn *ea
                 return 0;
             snprintf(message, message_size, "%s:%zu: the line is damaged: its crc does not match",
                      path, lines->lines + 1);
+            pb_line_remedy(path, lines->lines + 1, message, message_size);
             return -EINVAL;
         }
         error = each(context, object, ++lines->lines);

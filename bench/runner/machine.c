@@ -269,7 +269,8 @@ static const char *differing(const json_t *here, const json_t *then, const char 
 bool pb_machine_same(const json_t *header, const struct pb_topology *topology, char *what,
                      size_t size)
 {
-    static const char *const machine_keys[] = {"cpu", "microcode", "units", "kernel", "libc", NULL};
+    static const char *const machine_keys[] = {"cpu",  "microcode",        "units", "kernel",
+                                               "libc", "malloc_conf_file", NULL};
     static const char *const suite_keys[] = {"version", "git",       "dirty", "compiler",
                                              "flags",   "sanitizer", "check", NULL};
     json_t *machine = pb_machine_facts("", topology, NULL), *suite = pb_suite_facts();

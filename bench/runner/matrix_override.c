@@ -235,7 +235,7 @@ static int override_set(struct pb_matrix *matrix, const char *assignment, char *
 static const char *flag_of(const char *key)
 {
     if (strcmp(key, "sample_gap") == 0)
-        return "sample";
+        return "sample-gap";
     return strcmp(key, "memory_limit") == 0 ? "memory-limit" : key;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/rng.h"
 #include "runner/json_line.h"
 #include "runner/params.h"
+#include "runner/toml.h"
 
 #include <errno.h>
 #include <regex.h>
@@ -29,7 +30,8 @@ struct builder {
     const struct pb_entry *entry;
     char params[PB_CELL_PARAMS_MAX];
     _Alignas(16) unsigned char options[PB_PARAMS_OPTIONS_MAX];
-    unsigned own_threads; /* what the data ask for, 0: the axis decides */
+    unsigned own_threads;       /* what the data ask for, 0: the axis decides */
+    char fault[PB_MESSAGE_MAX]; /* why these params do not fit together; "": they do */
 };
 
 static const json_t *axis_values(const struct builder *b, enum pb_axis axis)
@@ -141,12 +143,26 @@ static double nominal_seconds(const struct builder *b)
     return around + steps * step * b->matrix->scale * b->entry->scale;
 }
 
-/* Whether the command line says how many threads; what only a file asks for is skipped where the
- * machine is too small, so that a matrix runs everywhere. */
+/* Whether the command line says how many threads (plan.h). */
 static bool threads_by_hand(const struct builder *b)
 {
     return b->own_threads == 0 && b->entry->axes[PB_AXIS_THREADS] == NULL &&
            (b->matrix->replaced & 1u << PB_AXIS_THREADS) != 0;
+}
+
+/* Refuses the params of the entry: where they stand in the file, and what is wrong. */
+static int refuse_params(struct builder *b)
+{
+    const char *name = b->entry->workload->name;
+    int line, column;
+    if (b->entry->where[0] == '\0') /* an entry of the command line's own */
+        snprintf(b->message, b->message_size, "--set: %s: %s", name, b->fault);
+    else if (pb_toml_position(b->matrix->path, b->entry->where, &line, &column) == 0)
+        snprintf(b->message, b->message_size, "%s:%d:%d: %s: %s", b->matrix->path, line, column,
+                 name, b->fault);
+    else
+        snprintf(b->message, b->message_size, "%s: %s: %s", b->matrix->path, name, b->fault);
+    return -EINVAL;
 }
 
 /* Completes a cell whose spec is set, and keeps it unless it is filtered or there already. */
@@ -169,6 +185,8 @@ static int add_cell(struct builder *b, const struct pb_cell_spec *spec)
     if (known(b->plan, cell->id) ||
         (b->filtered && regexec(&b->filter, cell->name, 0, NULL, 0) != 0))
         return 0;
+    if (b->fault[0] != '\0')
+        return refuse_params(b);
     error =
         pb_plan_judge(cell, b->entry->workload, b->options, b->topology, message, sizeof message);
     if (error != 0 && !(error == -E2BIG && !threads_by_hand(b))) {
@@ -237,13 +255,18 @@ static int span_axes(struct builder *b)
     }
 }
 
-/* With all params chosen: what the data ask for, then the axes. */
+/* With all params chosen: whether they fit together, what the data ask for, then the axes. A fault
+ * waits for the first cell that is kept: arrays multiply, and an exclude or the filter may drop the
+ * combinations that make no sense. */
 static int span_params_done(struct builder *b)
 {
     char message[PB_MESSAGE_MAX] = "";
     const struct pb_workload *workload = b->entry->workload;
     int error = pb_params_parse(workload, b->params, b->options, message, sizeof message);
     b->own_threads = 0;
+    b->fault[0] = '\0';
+    if (error == 0 && workload->check != NULL)
+        workload->check(b->options, b->fault, sizeof b->fault);
     if (error == 0 && (workload->flags & PB_WORKLOAD_OWN_THREADS) != 0)
         error = workload->workers(b->options, &b->own_threads, message, sizeof message);
     if (error != 0) {
@@ -349,8 +372,9 @@ int pb_plan_make(const struct pb_matrix *matrix, const struct pb_topology *topol
     if (b.filtered)
         regfree(&b.filter);
     if (error == 0 && b.plan->cells_n == 0) {
-        snprintf(message, message_size, "nothing matched: none of %zu cells%s%s", b.seen,
-                 filter != NULL ? " has a name that matches " : "", filter != NULL ? filter : "");
+        snprintf(message, message_size, "nothing matched: none of %zu cell%s%s%s", b.seen,
+                 b.seen == 1 ? "" : "s", filter != NULL ? " has a name that matches " : "",
+                 filter != NULL ? filter : "");
         error = -ENOENT;
     }
     if (error == 0) {

@@ -2,8 +2,10 @@
 /* A plan: the cells that a matrix spans, and the order in which they run. Each block holds every
  * cell once, in a permutation of its own that the seed decides (methodology R19); the same matrix,
  * seed and machine give the same plan. A cell that cannot run here stays in the plan with its
- * reason and is recorded once. Threads: one. May touch: nothing but what workloads read to know
- * their thread count. */
+ * reason and is recorded once: more threads than the machine has units, what a strategy cannot do,
+ * a library that is missing. What is wrong whatever the machine refuses the whole plan. Threads:
+ * one. May touch, to read only: the traces, all of each; the files of libraries; the matrix, for a
+ * place in it. */
 #ifndef PB_PLAN_H
 #define PB_PLAN_H
 
@@ -35,13 +37,19 @@ struct pb_plan {
 };
 
 /* Makes the plan. `filter`: a POSIX extended regular expression on names, or NULL. Returns 0;
- * -EINVAL (more threads than units without oversubscribe, a malformed filter, a trace that cannot
- * be read), -ENOENT (nothing matched) or -ENOMEM, each with one line. */
+ * -ENOENT (nothing matched); -ENOMEM; or -EINVAL, each with one line. -EINVAL is
+ *     a malformed filter or pin list; an entry without axes.alloc; a name that is too long;
+ *     a trace that cannot be read to its end, or is malformed: "trace: FILE:LINE: what";
+ *     options of a workload that do not fit together, in a cell that excludes and filter keep;
+ *     more threads than units without oversubscribe, if the command line's --threads asks for them.
+ * What a file's axes ask for in threads is marked as skipped instead, so that a matrix runs
+ * everywhere; a trace oversubscribes, as its threads are data. */
 int pb_plan_make(const struct pb_matrix *matrix, const struct pb_topology *topology,
                  const char *filter, struct pb_plan **plan, char *message, size_t message_size);
 void pb_plan_free(struct pb_plan *plan);
 
-/* Cells and their order, what is skipped and why, estimated time and disk, for people. */
+/* Cells, what cannot run and why, repetitions, estimated time and disk, for people; and why there
+ * will be no ratios, if so. */
 void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, FILE *out);
 
 /* Nominal seconds of the whole. */
@@ -50,8 +58,9 @@ double pb_plan_seconds(const struct pb_plan *plan);
 /* Fills id, from the rest of the cell. Returns 0 or -ENOMEM. */
 int pb_plan_identify(struct pb_plan_cell *cell, const struct pb_workload *workload);
 
-/* Marks a cell that cannot run on this machine, with the reason. Returns 0; -EINVAL or -E2BIG as
- * pb_placement_plan, with the reason in `message`. */
+/* Marks a cell that cannot run on this machine, with the reason. Returns 0; -EINVAL for a malformed
+ * variant or pin list; -E2BIG for a cell that is marked because its threads do not fit, which is
+ * the caller's to accept or to refuse; both with the reason in `message`. */
 int pb_plan_judge(struct pb_plan_cell *cell, const struct pb_workload *workload,
                   const void *options, const struct pb_topology *topology, char *message,
                   size_t message_size);

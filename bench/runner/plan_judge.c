@@ -94,12 +94,32 @@ double pb_plan_seconds(const struct pb_plan *plan)
     return seconds;
 }
 
-static bool has_reference(const struct pb_plan *plan, const char *reference)
+/* Says why there will be no ratios, if there will be none: no cell of the reference, or none that
+ * runs. */
+static void print_reference(const struct pb_plan *plan, const char *reference, FILE *out)
 {
-    for (size_t i = 0; i < plan->cells_n; i++)
-        if (strcmp(plan->cells[i].spec.variant, reference) == 0 && plan->cells[i].mark == PB_OK)
-            return true;
-    return false;
+    const struct pb_plan_cell *marked = NULL;
+    for (size_t i = 0; i < plan->cells_n; i++) {
+        const struct pb_plan_cell *cell = &plan->cells[i];
+        if (strcmp(cell->spec.variant, reference) != 0)
+            continue;
+        if (cell->mark == PB_OK)
+            return;
+        if (marked == NULL)
+            marked = cell;
+    }
+    if (marked == NULL)
+        fprintf(out,
+                "the reference %s is not among the variants planned: there will be no ratios\n",
+                reference);
+    else
+        fprintf(out, "the reference %s is %s here, so there will be no ratios: %s\n", reference,
+                pb_status_names[marked->mark], marked->reason);
+}
+
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
 }
 
 void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, FILE *out)
@@ -116,16 +136,14 @@ void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, F
     }
     double minutes = ceil(pb_plan_seconds(plan) / 60);
     double mib = (double)plan->order_n * RECORD_BYTES / 1048576;
-    fprintf(out,
-            "\n%s: %zu cells, %zu of them cannot run here; %u blocks, %zu repetitions in an order "
-            "drawn "
-            "from seed %llu\n",
+    size_t repetitions = plan->order_n - marked;
+    fprintf(out, "\n%s: %zu cell%s, %zu of them cannot run here; ",
             matrix->settings.name[0] != '\0' ? matrix->settings.name : matrix->path, plan->cells_n,
-            marked, plan->blocks, plan->order_n - marked,
+            plural(plan->cells_n), marked);
+    fprintf(out, "%u block%s, %zu repetition%s in an order drawn from seed %llu\n", plan->blocks,
+            plural(plan->blocks), repetitions, plural(repetitions),
             (unsigned long long)matrix->settings.seed);
     fprintf(out, "about %.0f %s and %.1f MiB of records (nominal: 20 ns a step)\n", minutes,
             minutes == 1 ? "minute" : "minutes", mib);
-    if (!has_reference(plan, matrix->settings.reference))
-        fprintf(out, "the reference %s is not among the variants: there will be no ratios\n",
-                matrix->settings.reference);
+    print_reference(plan, matrix->settings.reference, out);
 }

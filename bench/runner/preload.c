@@ -4,9 +4,13 @@
 
 #include "malloc/baselines.h"
 #include "runner/machine.h"
+#include "runner/spawn.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { ASK_SECONDS = 20 };
 
 static const struct {
     const char *library, *package;
@@ -45,7 +49,41 @@ bool pb_preload_unavailable(const struct pb_variant *variant, unsigned threads, 
     }
     if (pb_baseline_preload(library, path, sizeof path) != NULL)
         return false;
-    snprintf(reason, reason_size, "%s is not installed (%.120s): apt-get install %s", library, path,
-             pb_preload_package(library));
+    /* `path` says what was looked for */
+    snprintf(reason, reason_size, "%.160s; apt-get install %s", path, pb_preload_package(library));
     return true;
+}
+
+int pb_preload_answer(const char *library, FILE *out)
+{
+    char line[256] = "";
+    int error = pb_baseline_verify(library, line, sizeof line);
+    fprintf(out, "%s\n", line);
+    return error;
+}
+
+int pb_preload_ask(const char *program, const char *library, char *line, size_t size)
+{
+    char path[1024] = "";
+    const char *file = pb_baseline_preload(library, path, sizeof path);
+    const char *const argv[] = {"poolbench", PB_PRELOAD_VERB, library, NULL};
+    const struct pb_child child = {.program = program,
+                                   .argv = argv,
+                                   .input = "",
+                                   .preload = file != NULL && file[0] != '\0' ? file : NULL,
+                                   .timeout = ASK_SECONDS};
+    struct pb_outcome outcome = {.answer = NULL};
+    if (file == NULL) {
+        snprintf(line, size, "%s", path);
+        return -ENOENT;
+    }
+    int error = pb_spawn(&child, &outcome);
+    if (error != 0)
+        snprintf(line, size, "no process could be started with it: %s", strerror(-error));
+    else
+        snprintf(line, size, "%s", outcome.answer != NULL ? outcome.answer : outcome.reason);
+    if (error == 0 && outcome.status != PB_OK)
+        error = -EIO;
+    free(outcome.answer);
+    return error;
 }

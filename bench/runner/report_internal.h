@@ -33,11 +33,16 @@ __attribute__((format(printf, 4, 5))) void pb_notes_add(struct pb_notes *notes,
                                                         const char *head, const char *format, ...);
 void pb_notes_free(struct pb_notes *notes);
 
-/* Header, warnings and failures; the result in words. */
+/* Header, warnings and failures; among the warnings why "-" stands where a figure is missing; the
+ * result in words. */
 void pb_notes_run(struct pb_notes *notes, const struct pb_summary *summary);
+void pb_notes_missing(struct pb_notes *notes, const struct pb_summary *summary);
 void pb_notes_words(struct pb_notes *notes, const struct pb_summary *summary);
 
-/* "A/A 0.99 [0.97, 1.02]; floor: null 1.42, empty loop 0.31 (inline)", "" if there is neither. */
+enum { PB_REPORT_LIMITS_MAX = 512 }; /* bytes that pb_report_limits may need */
+
+/* "A/A of jemalloc 0.99 [0.97, 1.02]; floor: null 1.42; empty loop 0.31". The twin is that of the
+ * run's reference, whatever ratios refer to. */
 void pb_report_limits(const struct pb_summary *summary, const struct pb_summary_group *group,
                       char *out, size_t size);
 

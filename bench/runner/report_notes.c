@@ -6,7 +6,6 @@
 #include "runner/report_text.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +55,8 @@ static void note_run(struct pb_notes *notes, const struct pb_run *run)
     const char *title = json_string_value(json_object_get(matrix, "title"));
     const char *name = json_string_value(json_object_get(matrix, "name"));
     pb_notes_add(notes, PB_NOTE_HEADER, "run", "%s, matrix %s%s%s", pb_run_text(run, NULL, "run"),
-                 name != NULL ? name : "?", title != NULL ? ": " : "", title != NULL ? title : "");
+                 name != NULL ? name : "?", title != NULL && title[0] != '\0' ? ": " : "",
+                 title != NULL ? title : "");
     pb_notes_add(notes, PB_NOTE_HEADER, "suite", "poolbench %s, git %s%s, %s",
                  pb_run_text(run, "suite", "version"), pb_run_text(run, "suite", "git"),
                  json_is_true(json_object_get(suite, "dirty")) ? " with changes" : "",
@@ -170,16 +170,19 @@ static void note_groups(struct pb_notes *notes, const struct pb_summary *summary
     for (size_t i = 0; i < summary->groups_n; i++) {
         const struct pb_summary_group *group = &summary->groups[i];
         const struct pb_estimate *twin = group->twin != NULL ? &group->twin->ratio : NULL;
+        char name[PB_VARIANT_MAX];
         if (group->streams_differ)
             pb_notes_add(notes, PB_NOTE_WARNING, "stream",
                          "%s: its cells executed different op streams; their figures do not "
                          "compare",
                          group->title);
-        if (twin != NULL && twin->n > 0 && (twin->low > 1 || twin->high < 1))
-            pb_notes_add(notes, PB_NOTE_WARNING, "A/A",
-                         "%s: the twin differs from itself [%.3f, %.3f]: do not trust "
-                         "differences of that size",
-                         group->title, twin->low, twin->high);
+        if (twin == NULL || twin->n == 0 || (twin->low <= 1 && twin->high >= 1))
+            continue;
+        pb_summary_base(group->twin->alloc, name, sizeof name);
+        pb_notes_add(notes, PB_NOTE_WARNING, "A/A",
+                     "%s: %s differs from its own twin [%.3f, %.3f]: do not trust differences of "
+                     "that size",
+                     group->title, name, twin->low, twin->high);
     }
 }
 
@@ -229,25 +232,6 @@ static void note_warnings(struct pb_notes *notes, const struct pb_run *run)
     }
 }
 
-static void note_pairs(struct pb_notes *notes, const struct pb_summary *summary)
-{
-    bool few = false, without = false;
-    for (size_t i = 0; i < summary->groups_n; i++) {
-        const struct pb_summary_group *group = &summary->groups[i];
-        without |= group->reference == NULL || group->reference->series.n == 0;
-        for (size_t k = 0; k < group->rows_n; k++)
-            few |= group->rows[k].ratio.n > 0 && isnan(group->rows[k].ratio.low);
-    }
-    if (few)
-        pb_notes_add(
-            notes, PB_NOTE_WARNING, "interval",
-            "\"-\" where fewer than %d blocks are paired: no interval of 95 %% exists then",
-            PB_SUMMARY_BLOCKS_MIN);
-    if (without)
-        pb_notes_add(notes, PB_NOTE_WARNING, "ratio", "\"-\" in groups where %s has no figure",
-                     summary->reference);
-}
-
 static void note_doubts(struct pb_notes *notes, const struct pb_summary *summary)
 {
     const struct pb_run *run = summary->run;
@@ -268,7 +252,7 @@ static void note_doubts(struct pb_notes *notes, const struct pb_summary *summary
     note_groups(notes, summary);
     note_interference(notes, run);
     note_warnings(notes, run);
-    note_pairs(notes, summary);
+    pb_notes_missing(notes, summary);
 }
 
 /* --- failures -------------------------------------------------------------------------------- */

@@ -50,6 +50,14 @@ int pb_summary_series(const struct pb_summary_row *row, const char *metric,
     return 0;
 }
 
+int pb_summary_lean(const struct pb_summary_row *row, struct pb_series *series)
+{
+    int error = pb_summary_series(row, PB_KEY_LIVE, series);
+    bool enough = pb_series_median(series) >= PB_SUMMARY_LIVE_MIN;
+    pb_series_free(series);
+    return error != 0 || !enough ? error : pb_summary_series(row, PB_KEY_LEAN, series);
+}
+
 int pb_summary_pair(const struct pb_series *a, const struct pb_series *b, struct pb_estimate *ratio)
 {
     size_t most = a->n < b->n ? a->n : b->n;

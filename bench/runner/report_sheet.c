@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The cells of a report's tables as text. The columns are a table: a column more is a row more. On
- * a narrow terminal the least needed columns are left out by name, never cut. See report_sheet.h.
- */
+ * a narrow terminal the least needed columns are left out by name, never cut; a status, and at last
+ * the variant too, stands on a line of its own then. See report_sheet.h. */
 #include "runner/report_sheet.h"
 
 #include "runner/report_text.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INTERVAL_DIGITS_MAX = 9 };
+enum { INTERVAL_DIGITS_MAX = 9, KEPT = 2 };
 
 #define NO_WIDTH 1e-8 /* of the value: what rounding leaves */
 
@@ -20,12 +20,11 @@ struct place {
     const struct pb_summary *summary;
     const struct pb_summary_group *group;
     const struct pb_summary_row *row;
-    size_t variant_width;
 };
 
 static void cell_variant(const struct place *at, char *out)
 {
-    pb_text_fit(at->row->alloc, at->variant_width, out, PB_SHEET_CELL_MAX);
+    pb_text_fit(at->row->alloc, PB_SHEET_VARIANT_WIDTH, out, PB_SHEET_CELL_MAX);
 }
 
 static void cell_value(const struct place *at, char *out)
@@ -53,12 +52,6 @@ static void cell_sign(const struct place *at, char *out)
     snprintf(out, PB_SHEET_CELL_MAX, "%c", at->row->sign);
 }
 
-static void cell_floor(const struct place *at, char *out)
-{
-    double floor = at->group->null != NULL ? at->group->null->median.value : NAN;
-    pb_text_value(floor, at->summary->unit, out, PB_SHEET_CELL_MAX);
-}
-
 /* A percentile in whole ns; what the clock cannot resolve is shown as such. */
 static void cell_percentile(const struct place *at, const struct pb_series *series, char *out)
 {
@@ -81,24 +74,22 @@ static void cell_p99_free(const struct place *at, char *out)
     cell_percentile(at, &at->row->p99_free, out);
 }
 
-static void cell_median_of(const struct place *at, const char *key, const char *unit, char *out)
+static void cell_median(int error, struct pb_series *series, const char *unit, char *out)
 {
-    struct pb_series series = {0};
-    double value = NAN;
-    if (pb_summary_series(at->row, key, &series) == 0)
-        value = pb_series_median(&series);
-    pb_text_value(value, unit, out, PB_SHEET_CELL_MAX);
-    pb_series_free(&series);
+    pb_text_value(error == 0 ? pb_series_median(series) : NAN, unit, out, PB_SHEET_CELL_MAX);
+    pb_series_free(series);
 }
 
 static void cell_rss(const struct place *at, char *out)
 {
-    cell_median_of(at, PB_KEY_RSS, "bytes", out);
+    struct pb_series series = {0};
+    cell_median(pb_summary_series(at->row, PB_KEY_RSS, &series), &series, "bytes", out);
 }
 
 static void cell_lean(const struct place *at, char *out)
 {
-    cell_median_of(at, PB_KEY_LEAN, "1", out);
+    struct pb_series series = {0};
+    cell_median(pb_summary_lean(at->row, &series), &series, "1", out);
 }
 
 static void cell_n(const struct place *at, char *out)
@@ -121,7 +112,8 @@ static void cell_status(const struct place *at, char *out)
                  used > 0 ? ", " : "", row->disturbed, row->counts[PB_OK]);
 }
 
-/* `dispensable`: left out first where it is highest; 0 never. The value's head is the metric. */
+/* `dispensable`: left out first where it is highest; 0 never; those up to KEPT only where variants
+ * have a line of their own. The value's head is the metric. */
 static const struct {
     const char *head;
     void (*cell)(const struct place *at, char *out);
@@ -133,13 +125,12 @@ static const struct {
     [PB_COLUMN_RATIO] = {"ratio", cell_ratio, false, 0},
     [PB_COLUMN_INTERVAL] = {"95 % interval", cell_interval, true, 1},
     [PB_COLUMN_SIGN] = {" ", cell_sign, true, 0},
-    [PB_COLUMN_FLOOR] = {"floor", cell_floor, false, 4},
     [PB_COLUMN_P99_ALLOC] = {"p99 alloc ns", cell_p99_alloc, false, 3},
     [PB_COLUMN_P99_FREE] = {"p99 free ns", cell_p99_free, false, 6},
     [PB_COLUMN_RSS] = {"peak RSS", cell_rss, false, 5},
-    [PB_COLUMN_LEAN] = {"RSS/live", cell_lean, false, 2},
-    [PB_COLUMN_N] = {"n", cell_n, false, 0},
-    [PB_COLUMN_STATUS] = {"status", cell_status, true, 0},
+    [PB_COLUMN_LEAN] = {"RSS/live", cell_lean, false, 4},
+    [PB_COLUMN_N] = {"n", cell_n, false, 2},
+    [PB_COLUMN_STATUS] = {"status", cell_status, true, 7},
 };
 
 bool pb_report_no_width(const struct pb_estimate *estimate)
@@ -170,12 +161,13 @@ void pb_report_interval(const struct pb_estimate *estimate, char *out, size_t si
 /* The A/A ratio of a group. */
 static size_t limits_noise(const struct pb_summary_group *group, char *out, size_t size)
 {
-    char ratio[32], interval[64];
+    char ratio[32], interval[64], name[PB_VARIANT_MAX];
     if (group->twin == NULL || group->twin->ratio.n == 0)
         return (size_t)snprintf(out, size, "A/A not measured");
     pb_text_number(group->twin->ratio.value, ratio, sizeof ratio);
     pb_report_interval(&group->twin->ratio, interval, sizeof interval);
-    return (size_t)snprintf(out, size, "A/A %s %s", ratio, interval);
+    pb_summary_base(group->twin->alloc, name, sizeof name);
+    return (size_t)snprintf(out, size, "A/A of %s %s %s", name, ratio, interval);
 }
 
 void pb_report_limits(const struct pb_summary *summary, const struct pb_summary_group *group,
@@ -216,7 +208,7 @@ bool pb_sheet_left(int column)
     return columns[column].left;
 }
 
-int pb_sheet_open(struct pb_sheet *sheet, const struct pb_report_job *job, size_t variant_width)
+int pb_sheet_open(struct pb_sheet *sheet, const struct pb_report_job *job)
 {
     const struct pb_summary *summary = job->summary;
     size_t rows = 0;
@@ -229,8 +221,7 @@ int pb_sheet_open(struct pb_sheet *sheet, const struct pb_report_job *job, size_
     sheet_heads(sheet);
     for (size_t i = 0; i < summary->groups_n; i++) {
         for (size_t k = 0; k < summary->groups[i].rows_n; k++) {
-            struct place at = {summary, &summary->groups[i], &summary->groups[i].rows[k],
-                               variant_width};
+            struct place at = {summary, &summary->groups[i], &summary->groups[i].rows[k]};
             for (int c = 0; c < PB_COLUMNS; c++) {
                 char *cell = sheet->cells[sheet->rows_n][c];
                 columns[c].cell(&at, cell);
@@ -251,22 +242,37 @@ static size_t sheet_width(const struct pb_sheet *sheet)
     return width;
 }
 
-void pb_sheet_fit(struct pb_sheet *sheet, size_t limit, char *left_out, size_t size)
+/* Leaves out columns, the most dispensable first, down to those that are `least` so. Returns
+ * whether the rest fits. */
+static bool leave_out(struct pb_sheet *sheet, size_t limit, unsigned least)
 {
-    size_t used = 0;
-    left_out[0] = '\0';
-    while (limit > 0 && sheet_width(sheet) > limit) {
+    while (sheet_width(sheet) > limit) {
         int drop = -1;
         for (int c = 0; c < PB_COLUMNS; c++) {
-            if (sheet->shown[c] && columns[c].dispensable > 0 &&
+            if (sheet->shown[c] && columns[c].dispensable >= least &&
                 (drop < 0 || columns[c].dispensable > columns[drop].dispensable))
                 drop = c;
         }
         if (drop < 0)
-            return;
+            return false;
         sheet->shown[drop] = false;
-        if (used < size)
+    }
+    return true;
+}
+
+void pb_sheet_fit(struct pb_sheet *sheet, size_t limit, char *left_out, size_t size)
+{
+    size_t used = 0;
+    left_out[0] = '\0';
+    if (limit > 0 && !leave_out(sheet, limit, KEPT + 1)) {
+        for (int c = 0; c < PB_COLUMNS; c++)
+            sheet->shown[c] = c != PB_COLUMN_VARIANT;
+        sheet->folded = true;
+        leave_out(sheet, limit, 1);
+    }
+    for (int c = 0; c < PB_COLUMNS; c++) {
+        if (!sheet->shown[c] && c != PB_COLUMN_VARIANT && c != PB_COLUMN_STATUS && used < size)
             used += (size_t)snprintf(left_out + used, size - used, "%s%s", used > 0 ? ", " : "",
-                                     columns[drop].head);
+                                     columns[c].head);
     }
 }

@@ -7,9 +7,8 @@
 
 enum {
     PB_SHEET_CELL_MAX = 192,
-    PB_SHEET_VARIANT_WIDTH = 34,
-    PB_SHEET_VARIANT_NARROW = 22, /* of the variant's column, in characters */
-    PB_SHEET_GAP = 2              /* before each column */
+    PB_SHEET_VARIANT_WIDTH = 34, /* of the variant's column, in characters */
+    PB_SHEET_GAP = 2             /* before each column */
 };
 
 typedef char pb_sheet_cell[PB_SHEET_CELL_MAX];
@@ -20,7 +19,6 @@ enum pb_column {
     PB_COLUMN_RATIO,
     PB_COLUMN_INTERVAL,
     PB_COLUMN_SIGN,
-    PB_COLUMN_FLOOR,
     PB_COLUMN_P99_ALLOC,
     PB_COLUMN_P99_FREE,
     PB_COLUMN_RSS,
@@ -36,15 +34,17 @@ struct pb_sheet {
     pb_sheet_cell (*cells)[PB_COLUMNS];
     pb_sheet_cell heads[PB_COLUMNS];
     size_t widths[PB_COLUMNS];
-    bool shown[PB_COLUMNS];
+    bool shown[PB_COLUMNS]; /* a status that is not shown has a line of its own below its row */
+    bool folded;            /* the variant has a line of its own above its row */
     size_t rows_n;
 };
 
 /* Fills a sheet with every row of every group, in order. Returns 0 or -ENOMEM; free cells after
  * both. */
-int pb_sheet_open(struct pb_sheet *sheet, const struct pb_report_job *job, size_t variant_width);
+int pb_sheet_open(struct pb_sheet *sheet, const struct pb_report_job *job);
 
-/* Leaves out columns until the rest fits into `limit` (0: all do); writes their names. */
+/* Leaves out columns until the rest fits into `limit` (0: all do); writes the names of those that
+ * are gone. Ratio, interval and n outlast the variant's column. */
 void pb_sheet_fit(struct pb_sheet *sheet, size_t limit, char *left_out, size_t size);
 
 /* Whether a column is aligned to the left. */

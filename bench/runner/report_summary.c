@@ -30,8 +30,7 @@ const char *pb_run_text(const struct pb_run *run, const char *section, const cha
     return text != NULL ? text : "";
 }
 
-/* The label without the twin's suffix. Returns whether it had it. */
-static bool base_label(const char *alloc, char *base, size_t size)
+bool pb_summary_base(const char *alloc, char *base, size_t size)
 {
     size_t length = strlen(alloc), suffix = sizeof twin_suffix - 1;
     bool twin = length > suffix && strcmp(alloc + length - suffix, twin_suffix) == 0;
@@ -68,7 +67,7 @@ static size_t variant_rank(const char *alloc)
     struct pb_variant variant;
     char base[PB_VARIANT_MAX], message[256];
     size_t rank = 0;
-    base_label(alloc, base, sizeof base);
+    pb_summary_base(alloc, base, sizeof base);
     if (pb_variant_parse(base, &variant, message, sizeof message) != 0)
         return SIZE_MAX;
     while (pb_registry_at(rank) != NULL && pb_registry_at(rank) != variant.ops)
@@ -203,7 +202,7 @@ static int group_fill(struct pb_summary_group *group, const struct entry *entrie
     for (size_t at = 0, cell; error == 0 && at < n; at += cell) {
         cell = same_cell(entries + at, n - at);
         struct pb_summary_row *row = &group->rows[group->rows_n];
-        if (base_label(entries[at].rep->alloc, base, sizeof base) && group->twin == NULL) {
+        if (pb_summary_base(entries[at].rep->alloc, base, sizeof base) && group->twin == NULL) {
             row = group->twin = calloc(1, sizeof *group->twin);
             if (row == NULL)
                 return -ENOMEM;
@@ -288,7 +287,7 @@ static int group_noise(struct pb_summary_group *group)
     group->bound = log1p(PB_SUMMARY_LEAST_EFFECT);
     if (group->twin == NULL || group->streams_differ)
         return 0;
-    base_label(group->twin->alloc, base, sizeof base);
+    pb_summary_base(group->twin->alloc, base, sizeof base);
     const struct pb_summary_row *row = pb_summary_find(group, base);
     struct pb_estimate *ratio = &group->twin->ratio;
     int error = row != NULL ? pb_summary_pair(&group->twin->series, &row->series, ratio) : -ENOENT;

@@ -17,7 +17,8 @@
 enum {
     PB_SUMMARY_BLOCKS_MIN = 6,      /* below that no interval of 95 % exists */
     PB_SUMMARY_SAMPLES_BEYOND = 10, /* a percentile is shown if that many samples lie beyond it */
-    PB_SUMMARY_DOTS_BELOW = 15      /* with fewer repetitions, figures show each of them */
+    PB_SUMMARY_DOTS_BELOW = 15,     /* with fewer repetitions, figures show each of them */
+    PB_SUMMARY_LIVE_MIN = 1 << 20   /* bytes; of a smaller live set resident memory says nothing */
 };
 
 /* The keys of the metrics that are read by name. A run that has not got one shows nothing there. */
@@ -99,6 +100,10 @@ int pb_summary_series(const struct pb_summary_row *row, const char *metric,
                       struct pb_series *series);
 void pb_series_free(struct pb_series *series);
 
+/* Resident over live bytes; empty where the live set is below PB_SUMMARY_LIVE_MIN or unknown. As
+ * pb_summary_series. */
+int pb_summary_lean(const struct pb_summary_row *row, struct pb_series *series);
+
 /* The median of a series, NAN of an empty one. */
 double pb_series_median(const struct pb_series *series);
 
@@ -110,6 +115,9 @@ bool pb_summary_oversubscribed(const struct pb_rep *rep);
 
 /* Whether the workers of a repetition, meant to run at the same time, did so too little. */
 bool pb_summary_disturbed(const struct pb_rep *rep);
+
+/* A label without the twin's "@aa". Returns whether it had it. */
+bool pb_summary_base(const char *alloc, char *base, size_t size);
 
 /* The row of that label in a group, or NULL. */
 struct pb_summary_row *pb_summary_find(const struct pb_summary_group *group, const char *alloc);

@@ -97,6 +97,39 @@ void pb_text_fit(const char *text, size_t width, char *out, size_t size)
     out[used] = '\0';
 }
 
+/* Characters up to the next space. */
+static size_t word_width(const char *text)
+{
+    char one[TEXT_ONE_MAX + 1];
+    size_t width = 0;
+    while (*text != ' ' && text_next(&text, one))
+        width++;
+    return width;
+}
+
+void pb_text_wrap(FILE *out, const char *text, size_t at, size_t indent, size_t width)
+{
+    char one[TEXT_ONE_MAX + 1];
+    while (*text != '\0') {
+        size_t gap = strspn(text, " ");
+        text += gap;
+        if (width > 0 && at > indent && at + gap + word_width(text) > width) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            at = indent;
+        } else {
+            fprintf(out, "%*s", (int)gap, "");
+            at += gap;
+        }
+        for (; *text != ' ' && text_next(&text, one); at++) {
+            if (width > 0 && at >= width && at > indent) {
+                fprintf(out, "\n%*s", (int)indent, "");
+                at = indent;
+            }
+            fputs(one, out);
+        }
+    }
+}
+
 /* Writes `text` cleaned, with what `escape` gives in the place of a character (NULL: itself). */
 static void text_write(FILE *out, const char *text, const char *(*escape)(char c))
 {

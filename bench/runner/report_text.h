@@ -18,6 +18,11 @@ size_t pb_text_width(const char *text);
 /* Cleans and cuts to at most `width` >= 1 characters; a cut is shown by an ellipsis. */
 void pb_text_fit(const char *text, size_t width, char *out, size_t size);
 
+/* Writes `text` cleaned, from column `at` on, broken between words so that no line is longer than
+ * `width` (0: no limit); what follows begins at column `indent`. A word longer than a line is
+ * broken within. No newline at the end. */
+void pb_text_wrap(FILE *out, const char *text, size_t at, size_t indent, size_t width);
+
 /* Writes one field: quoted for CSV where RFC 4180 asks for it; with the characters that Markdown
  * and HTML read escaped; for the text of an XML element; for one field of a tab-separated file that
  * gnuplot reads (its quote signs become typographic). */

@@ -12,10 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    WORDS_TIED_MAX = 4,
-    WORDS_LIVE_MIN = 1 << 20 /* bytes; of a smaller live set resident memory says nothing */
-};
+enum { WORDS_TIED_MAX = 4 };
 
 /* One variant's standing in a comparison of a group. */
 struct contender {
@@ -55,12 +52,7 @@ static int series_of_lean(const struct pb_summary *summary, const struct pb_summ
                           struct pb_series *series)
 {
     (void)summary;
-    int error = pb_summary_series(row, PB_KEY_LIVE, series);
-    double live = pb_series_median(series);
-    pb_series_free(series);
-    if (error != 0 || live < WORDS_LIVE_MIN)
-        return error;
-    return pb_summary_series(row, PB_KEY_LEAN, series);
+    return pb_summary_lean(row, series);
 }
 
 /* The p99 of an allocation; what the clock cannot resolve counts as its resolution. */

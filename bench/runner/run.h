@@ -28,11 +28,11 @@ struct pb_run {
     bool complete;        /* it has a line of kind "end" with status "done" */
     bool torn;            /* the last line was cut off and dropped */
     size_t reps_n;
-    struct pb_rep *reps;  /* in file order */
+    struct pb_rep *reps;  /* in file order; of several of a cell in one block, the last alone */
 };
 
 /* Loads results/RUN (a folder, or a name under results/). Returns 0; -ENOENT; -EINVAL with
- * "FILE:LINE: what" when a line other than the last is damaged. */
+ * "FILE:LINE: what; what to do" when a line other than the last is damaged. */
 int pb_run_load(const char *folder, struct pb_run **run, char *message, size_t message_size);
 void pb_run_free(struct pb_run *run);
 

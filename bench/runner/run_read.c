@@ -30,6 +30,14 @@ static int refuse(const struct loader *l, size_t line, const char *what)
     return -EINVAL;
 }
 
+/* The same, where the file does without that line. */
+static int refuse_line(const struct loader *l, size_t line, const char *what)
+{
+    refuse(l, line, what);
+    pb_line_remedy(l->path, line, l->message, l->message_size);
+    return -EINVAL;
+}
+
 /* The name without "/alloc:LABEL"; malloc'ed. */
 static char *group_of(const char *name, const char *alloc)
 {
@@ -63,13 +71,13 @@ static int load_rep(struct loader *l, json_t *object, size_t line)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         *texts[i].slot = json_string_value(json_object_get(object, texts[i].key));
         if (*texts[i].slot == NULL)
-            return refuse(l, line, "a repetition lacks a field that results/README.md names");
+            return refuse_line(l, line, "a repetition lacks a field that results/README.md names");
     }
     const char *status = json_string_value(json_object_get(object, "status"));
     int found = status != NULL ? pb_status_find(status) : -1;
     if (found < 0 || !number(object, "block", &rep.block) || !number(object, "order", &rep.order) ||
         !number(object, "threads", &rep.threads))
-        return refuse(l, line, "a repetition lacks a field that results/README.md names");
+        return refuse_line(l, line, "a repetition lacks a field that results/README.md names");
     if (run->reps_n == l->room) {
         size_t room = l->room != 0 ? 2 * l->room : 256;
         struct pb_rep *reps = realloc(run->reps, room * sizeof *reps);
@@ -95,11 +103,49 @@ static int load_line(void *context, json_t *object, size_t line)
     if (json_integer_value(json_object_get(object, "v")) != SCHEMA)
         return refuse(l, line, "the schema is not 1: written by another version of poolbench");
     if (kind == NULL || (line == 1) != (strcmp(kind, "run") == 0))
-        return refuse(l, line, "the first line, and no other, is of kind 'run'");
+        return refuse_line(l, line, "the first line, and no other, is of kind 'run'");
     l->run->complete = strcmp(kind, "end") == 0 && status != NULL && strcmp(status, "done") == 0;
     if (line == 1)
         l->run->header = json_incref(object);
     return strcmp(kind, "rep") == 0 ? load_rep(l, object, line) : 0;
+}
+
+static int by_cell(const void *left, const void *right)
+{
+    const struct pb_rep *a = *(const struct pb_rep *const *)left;
+    const struct pb_rep *b = *(const struct pb_rep *const *)right;
+    int by = strcmp(a->cell, b->cell);
+    by = by != 0 ? by : (a->block > b->block) - (a->block < b->block);
+    return by != 0 ? by : (a > b) - (a < b);
+}
+
+static void clear_rep(struct pb_rep *rep)
+{
+    free((void *)(uintptr_t)rep->group); /* ours, though const to readers */
+    json_decref(rep->json);
+    *rep = (struct pb_rep){0};
+}
+
+/* Of several repetitions of a cell in one block the last counts. */
+static int drop_superseded(struct pb_run *run)
+{
+    size_t kept = 0, n = run->reps_n;
+    struct pb_rep **sorted = calloc(n + 1, sizeof *sorted);
+    if (sorted == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &run->reps[i];
+    qsort(sorted, n, sizeof(struct pb_rep *), by_cell);
+    for (size_t i = 0; i + 1 < n; i++)
+        if (sorted[i]->block == sorted[i + 1]->block &&
+            strcmp(sorted[i]->cell, sorted[i + 1]->cell) == 0)
+            clear_rep(sorted[i]);
+    for (size_t i = 0; i < n; i++)
+        if (run->reps[i].json != NULL)
+            run->reps[kept++] = run->reps[i];
+    run->reps_n = kept;
+    free(sorted);
+    return 0;
 }
 
 int pb_run_load(const char *folder, struct pb_run **out, char *message, size_t message_size)
@@ -118,7 +164,11 @@ int pb_run_load(const char *folder, struct pb_run **out, char *message, size_t m
         error = pb_lines_read(path, load_line, &l, &lines, message, message_size);
     }
     if (error == 0 && run->header == NULL)
-        error = refuse(&l, 1, "there is no whole line in it: the run had not begun");
+        error = refuse(&l, 1,
+                       "there is no whole line in it: the run had not begun; remove its folder and "
+                       "start it anew");
+    if (error == 0)
+        error = drop_superseded(run);
     if (error != 0) {
         pb_run_free(run);
         if (error == -ENOMEM)
@@ -134,10 +184,8 @@ void pb_run_free(struct pb_run *run)
 {
     if (run == NULL)
         return;
-    for (size_t i = 0; i < run->reps_n; i++) {
-        free((void *)(uintptr_t)run->reps[i].group); /* ours, though const to readers */
-        json_decref(run->reps[i].json);
-    }
+    for (size_t i = 0; i < run->reps_n; i++)
+        clear_rep(&run->reps[i]);
     free(run->reps);
     json_decref(run->header);
     free(run->folder);

@@ -1,38 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a plan, and what is left of one: runner.h. */
+/* Running a plan: runner.h. What is left of one is runner_resume.c's. */
 #include "runner/runner.h"
 
 #include "engine/rng.h"
-#include "runner/json_line.h"
 #include "runner/machine.h"
 #include "runner/preload.h"
-#include "runner/progress.h"
 #include "runner/record.h"
-#include "runner/run.h"
-#include "runner/store.h"
+#include "runner/runner_internal.h"
 #include "runner/wire.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { PADDING_BYTES = 4096, STREAM_PADDING = 0x70616464 };
-
-struct session {
-    struct pb_matrix *matrix;
-    struct pb_topology *topology;
-    struct pb_plan *plan;
-    struct pb_store store;
-    struct pb_interrupts interrupts;
-    struct pb_progress progress;
-    const char *program;
-    bool *done;    /* [cell][block] */
-    bool *settled; /* [cell]: it said that it cannot run here; once is enough */
-    size_t counts[PB_STATUSES];
-    char message[PB_MESSAGE_MAX];
-};
+enum { PADDING_BYTES = 4096, STREAM_PADDING = 0x70616464, LIMIT_SMALL = 256 << 20 };
 
 /* Applied in this order, whatever the order on the command line: what runs before what it is given.
  */
@@ -48,7 +32,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static int apply_options(struct session *s, const json_t *options)
+static int apply_options(struct pb_work *s, const json_t *options)
 {
     int error = 0;
     for (size_t i = 0; i < sizeof override_order / sizeof *override_order; i++) {
@@ -65,8 +49,14 @@ static int apply_options(struct session *s, const json_t *options)
     return error;
 }
 
-/* Reads the matrix, applies the options, looks at the machine and plans. Returns an exit code. */
-static int prepare(struct session *s, const char *path, const json_t *options)
+void pb_work_open(struct pb_work *s, const char *program)
+{
+    *s = (struct pb_work){.store.fd = -1, .interrupts.fd = -1, .program = program};
+    signal(SIGXFSZ,
+           SIG_IGN); /* a file that may not grow is an error of write(2) like a full disk */
+}
+
+int pb_work_prepare(struct pb_work *s, const char *path, const json_t *options)
 {
     const char *filter = json_string_value(json_object_get(options, "filter"));
     if (pb_matrix_read(path, &s->matrix, s->message, sizeof s->message) != 0 ||
@@ -79,17 +69,18 @@ static int prepare(struct session *s, const char *path, const json_t *options)
     int error =
         pb_plan_make(s->matrix, s->topology, filter, &s->plan, s->message, sizeof s->message);
     if (error != 0)
-        return error == -ENOENT ? PB_EXIT_NOTHING : PB_EXIT_USAGE;
+        return error == -ENOENT ? PB_EXIT_NOTHING : pb_exit_of(error);
     s->done = calloc(s->plan->cells_n * s->plan->blocks, sizeof *s->done);
     s->settled = calloc(s->plan->cells_n, sizeof *s->settled);
-    if (s->done == NULL || s->settled == NULL) {
+    s->stale = calloc(s->plan->cells_n, sizeof *s->stale);
+    if (s->done == NULL || s->settled == NULL || s->stale == NULL) {
         snprintf(s->message, sizeof s->message, "out of memory");
         return PB_EXIT_MACHINE;
     }
     return PB_EXIT_GOOD;
 }
 
-static void session_close(struct session *s)
+void pb_work_close(struct pb_work *s)
 {
     pb_store_close(&s->store);
     pb_interrupts_close(&s->interrupts);
@@ -99,40 +90,61 @@ static void session_close(struct session *s)
     pb_matrix_free(s->matrix);
     free(s->done);
     free(s->settled);
+    free(s->stale);
 }
 
-static int complain(const struct session *s, int code)
+int pb_exit_of(int error)
+{
+    return pb_shortage(error) != NULL ? PB_EXIT_MACHINE : PB_EXIT_USAGE;
+}
+
+int pb_work_complain(const struct pb_work *s, int code)
 {
     fprintf(stderr, "%s\n", s->message);
     return code;
 }
 
-static bool *done_at(struct session *s, size_t cell, unsigned block)
+static bool *done_at(struct pb_work *s, size_t cell, unsigned block)
 {
     return &s->done[cell * s->plan->blocks + block];
 }
 
-static bool is_todo(struct session *s, const struct pb_plan_slot *slot)
+bool pb_work_is_todo(struct pb_work *s, const struct pb_plan_slot *slot)
 {
     return !*done_at(s, slot->cell, slot->block) && !s->settled[slot->cell];
 }
 
-/* What the child reads: the spec, and the limit that it sets itself. A sanitizer's own memory is
- * larger than any limit that makes sense. malloc'ed. */
-static char *child_input(const struct session *s, const struct pb_cell_spec *spec)
+/* A sanitizer's own memory is larger than any limit that makes sense. */
+static uint64_t memory_limit(const struct pb_work *s)
+{
+    return pb_suite_sanitizer[0] == '\0' ? s->matrix->settings.memory_limit : 0;
+}
+
+/* What the child reads: the spec, and the limit that it sets itself. malloc'ed. */
+static char *child_input(const struct pb_work *s, const struct pb_cell_spec *spec)
 {
     json_t *json = pb_wire_spec_to_json(spec);
-    uint64_t limit = pb_suite_sanitizer[0] == '\0' ? s->matrix->settings.memory_limit : 0;
     if (json == NULL)
         return NULL;
-    json_object_set_new(json, "memory_limit", json_integer((json_int_t)limit));
+    json_object_set_new(json, "memory_limit", json_integer((json_int_t)memory_limit(s)));
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     return text;
 }
 
-/* Runs a cell in a child. Returns 0; -EINTR; an error of starting it is an outcome too. */
-static int run_child(struct session *s, const struct pb_plan_slot *slot, struct pb_outcome *outcome)
+/* Where a library has no memory it may crash instead of saying so. */
+static void name_limit(uint64_t limit, struct pb_outcome *outcome)
+{
+    size_t used = strlen(outcome->reason);
+    if (outcome->status == PB_CRASHED && limit > 0 && limit < LIMIT_SMALL)
+        snprintf(outcome->reason + used, sizeof outcome->reason - used,
+                 "; the memory limit is %.1f MiB: raise --memory-limit, or 0 for none",
+                 (double)limit / 1048576);
+}
+
+/* Runs a cell in a child. Returns 0; -EINTR; -errno where the machine has no more of what a child
+ * takes. Another error of starting it is an outcome too. */
+static int run_child(struct pb_work *s, const struct pb_plan_slot *slot, struct pb_outcome *outcome)
 {
     static const char *const argv[] = {"poolbench", "child", NULL};
     const struct pb_cell_spec *spec = &s->plan->cells[slot->cell].spec;
@@ -155,7 +167,12 @@ static int run_child(struct session *s, const struct pb_plan_slot *slot, struct 
         error = pb_spawn(&child, outcome);
     }
     free(input);
-    if (error != 0 && error != -EINTR) {
+    if (error == 0)
+        name_limit(memory_limit(s), outcome);
+    if (error != 0 && pb_shortage(error) != NULL) {
+        snprintf(s->message, sizeof s->message, "a child cannot be started or watched: %s; %s",
+                 strerror(-error), pb_shortage(error));
+    } else if (error != 0 && error != -EINTR) {
         *outcome = (struct pb_outcome){.status = PB_FAILED};
         snprintf(outcome->reason, sizeof outcome->reason,
                  "the child cannot be started or watched: %s", strerror(-error));
@@ -164,16 +181,17 @@ static int run_child(struct session *s, const struct pb_plan_slot *slot, struct 
     return error;
 }
 
-/* Counts a record, and keeps what it means for the rest of the run. */
-static void note(struct session *s, const struct pb_plan_slot *slot, enum pb_status status)
+void pb_work_note(struct pb_work *s, const struct pb_plan_slot *slot, enum pb_status status)
 {
     s->counts[status]++;
+    s->counts[PB_UNAVAILABLE] -= s->stale[slot->cell];
+    s->stale[slot->cell] = false;
     *done_at(s, slot->cell, slot->block) = true;
     if (status == PB_SKIPPED || status == PB_UNAVAILABLE)
         s->settled[slot->cell] = true;
 }
 
-static void say_bad(struct session *s, const json_t *line)
+static void say_bad(struct pb_work *s, const json_t *line)
 {
     int status = pb_status_find(json_string_value(json_object_get(line, "status")));
     if (status != PB_OK && status != PB_SKIPPED && status != PB_UNAVAILABLE)
@@ -182,8 +200,9 @@ static void say_bad(struct session *s, const json_t *line)
                         json_string_value(json_object_get(line, "reason")));
 }
 
-/* One repetition and its line. Returns 0; -EINTR; -errno when it cannot be written. */
-static int run_slot(struct session *s, size_t order)
+/* One repetition and its line. Returns 0; -EINTR; -errno when it cannot be run or written, with one
+ * line. */
+static int run_slot(struct pb_work *s, size_t order)
 {
     const struct pb_plan_slot *slot = &s->plan->order[order];
     const struct pb_plan_cell *cell = &s->plan->cells[slot->cell];
@@ -200,7 +219,7 @@ static int run_slot(struct session *s, size_t order)
     error = pb_store_append(&s->store, line, s->message, sizeof s->message);
     if (error == 0) {
         const char *status = json_string_value(json_object_get(line, "status"));
-        note(s, slot, (enum pb_status)pb_status_find(status));
+        pb_work_note(s, slot, (enum pb_status)pb_status_find(status));
         pb_progress_took(&s->progress, slot, now() - began);
         say_bad(s, line);
     }
@@ -209,16 +228,16 @@ static int run_slot(struct session *s, size_t order)
     return error;
 }
 
-static bool some_failed(const struct session *s)
+static bool some_failed(const struct pb_work *s)
 {
     return s->counts[PB_FAILED] + s->counts[PB_CRASHED] + s->counts[PB_TIMEOUT] +
                s->counts[PB_OOM] + s->counts[PB_CORRUPT] >
            0;
 }
 
-/* Something that the matrix asks for is not on this machine, or nothing could be measured at all: one
- * line that says so. */
-static bool missing(const struct session *s)
+/* Something that the matrix asks for is not on this machine, or nothing could be measured at all:
+ * one line that says so. */
+static bool missing(const struct pb_work *s)
 {
     const struct pb_plan_cell *cell = NULL;
     for (size_t i = 0; i < s->plan->cells_n; i++)
@@ -231,12 +250,12 @@ static bool missing(const struct session *s)
     return true;
 }
 
-static int open_progress(struct session *s, bool quiet)
+static int open_progress(struct pb_work *s, bool quiet)
 {
     unsigned *todo = calloc(s->plan->cells_n, sizeof *todo);
     int error = todo != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; error == 0 && i < s->plan->order_n; i++)
-        todo[s->plan->order[i].cell] += is_todo(s, &s->plan->order[i]);
+        todo[s->plan->order[i].cell] += pb_work_is_todo(s, &s->plan->order[i]);
     if (error == 0)
         error = pb_progress_open(&s->progress, s->plan, todo, quiet);
     free(todo);
@@ -270,149 +289,106 @@ static void say_dropped(void)
     json_decref(names);
 }
 
-/* Everything that is to be done, then the last line. Returns an exit code. */
-static int run_all(struct session *s, bool quiet)
+int pb_work_verdict(const struct pb_work *s)
+{
+    if (some_failed(s))
+        return PB_EXIT_FAILED;
+    return missing(s) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
+}
+
+/* What ends a run before its time: the message so far, and how it goes on. */
+static int stop(struct pb_work *s)
+{
+    fprintf(stderr, "%s; what is measured is kept, go on with: poolbench resume %s\n", s->message,
+            s->store.folder);
+    return PB_EXIT_MACHINE;
+}
+
+int pb_work_run(struct pb_work *s, bool quiet)
 {
     int error = pb_interrupts_open(&s->interrupts);
     if (error == 0)
         error = open_progress(s, quiet);
     if (error != 0) {
-        snprintf(s->message, sizeof s->message, "the run cannot begin: %s", strerror(-error));
-        return complain(s, PB_EXIT_MACHINE);
+        const char *remedy = pb_shortage(error);
+        snprintf(s->message, sizeof s->message, "the run cannot begin: %s%s%s", strerror(-error),
+                 remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
+        return stop(s);
     }
     sanitizers_abort();
     say_dropped();
     for (size_t i = 0; error == 0 && i < s->plan->order_n; i++) {
         if (pb_interrupts_take(&s->interrupts) > 0)
             error = -EINTR;
-        else if (is_todo(s, &s->plan->order[i]))
+        else if (pb_work_is_todo(s, &s->plan->order[i]))
             error = run_slot(s, i);
     }
     pb_progress_close(&s->progress);
     if (error != 0 && error != -EINTR)
-        return complain(s, PB_EXIT_FAILED);
+        return stop(s);
     json_t *line = pb_record_end(s->store.run, error == 0, s->counts);
     int ended = pb_store_append(&s->store, line, s->message, sizeof s->message);
     json_decref(line);
     if (ended != 0)
-        return complain(s, PB_EXIT_FAILED);
+        return stop(s);
     if (error == -EINTR) {
         fprintf(stderr, "interrupted; go on with: poolbench resume %s\n", s->store.folder);
         return PB_EXIT_INTERRUPTED;
     }
-    if (some_failed(s))
-        return PB_EXIT_FAILED;
-    return missing(s) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
+    return pb_work_verdict(s);
 }
 
 int pb_runner_plan(const struct pb_request *request, FILE *out)
 {
-    struct session s = {.store.fd = -1, .interrupts.fd = -1};
+    struct pb_work s;
     char path[PATH_MAX];
     int code = PB_EXIT_USAGE;
+    pb_work_open(&s, NULL);
     if (pb_matrix_find(request->matrix, path, sizeof path, s.message, sizeof s.message) == 0)
-        code = prepare(&s, path, request->options);
+        code = pb_work_prepare(&s, path, request->options);
     if (code == PB_EXIT_GOOD)
         pb_plan_print(s.plan, s.matrix, out);
     else
-        complain(&s, code);
-    session_close(&s);
+        pb_work_complain(&s, code);
+    pb_work_close(&s);
     return code;
+}
+
+/* The folder and its first line. Returns an exit code. */
+static int begin(struct pb_work *s, const struct pb_request *request)
+{
+    int error =
+        pb_store_create(request->out, s->matrix->text, &s->store, s->message, sizeof s->message);
+    if (error != 0)
+        return pb_exit_of(error);
+    json_t *line = pb_record_run(s->store.run, s->matrix, request->options, s->topology);
+    error = pb_store_append(&s->store, line, s->message, sizeof s->message);
+    json_decref(line);
+    if (error == 0)
+        return PB_EXIT_GOOD;
+    size_t used = strlen(s->message);
+    snprintf(s->message + used, sizeof s->message - used, ", or give another --out");
+    pb_store_discard(&s->store);
+    return PB_EXIT_MACHINE;
 }
 
 int pb_runner_run(const struct pb_request *request, char *folder, size_t size)
 {
-    struct session s = {.store.fd = -1, .interrupts.fd = -1, .program = request->program};
+    struct pb_work s;
     char path[PATH_MAX];
     int code = PB_EXIT_USAGE;
     folder[0] = '\0';
+    pb_work_open(&s, request->program);
     if (pb_matrix_find(request->matrix, path, sizeof path, s.message, sizeof s.message) == 0)
-        code = prepare(&s, path, request->options);
-    if (code == PB_EXIT_GOOD &&
-        pb_store_create(request->out, s.matrix->text, &s.store, s.message, sizeof s.message) != 0)
-        code = PB_EXIT_USAGE;
-    if (code == PB_EXIT_GOOD) {
-        json_t *line = pb_record_run(s.store.run, s.matrix, request->options, s.topology);
-        if (pb_store_append(&s.store, line, s.message, sizeof s.message) != 0)
-            code = PB_EXIT_USAGE;
-        json_decref(line);
-    }
+        code = pb_work_prepare(&s, path, request->options);
+    if (code == PB_EXIT_GOOD)
+        code = begin(&s, request);
     if (code != PB_EXIT_GOOD) {
-        complain(&s, code);
+        pb_work_complain(&s, code);
     } else {
         snprintf(folder, size, "%s", s.store.folder);
-        code = run_all(&s, request->quiet);
+        code = pb_work_run(&s, request->quiet);
     }
-    session_close(&s);
-    return code;
-}
-
-/* --- resume ----------------------------------------------------------------------------------- */
-
-static void note_rep(struct session *s, const struct pb_rep *rep)
-{
-    for (size_t i = 0; i < s->plan->cells_n; i++) {
-        struct pb_plan_slot slot = {rep->block, i};
-        if (strcmp(s->plan->cells[i].id, rep->cell) == 0 && rep->block < s->plan->blocks) {
-            note(s, &slot, rep->status);
-            return;
-        }
-    }
-    s->counts[rep->status]++;
-}
-
-/* Whether the run can go on here: the same matrix, machine and suite. */
-static int check_same(struct session *s, const struct pb_run *run)
-{
-    char hash[17], what[64];
-    const json_t *matrix = json_object_get(run->header, "matrix");
-    const char *said = json_string_value(json_object_get(matrix, "hash"));
-    snprintf(hash, sizeof hash, "%016llx",
-             (unsigned long long)pb_hash_text(s->matrix->text, strlen(s->matrix->text)));
-    if (said == NULL || strcmp(said, hash) != 0) {
-        snprintf(s->message, sizeof s->message,
-                 "%s/matrix.toml: not the matrix that the run began with; start a new run",
-                 run->folder);
-        return PB_EXIT_USAGE;
-    }
-    if (!pb_machine_same(run->header, s->topology, what, sizeof what)) {
-        snprintf(s->message, sizeof s->message,
-                 "%s: %s is not what the run began with; start a new run", run->folder, what);
-        return PB_EXIT_MACHINE;
-    }
-    return PB_EXIT_GOOD;
-}
-
-int pb_runner_resume(const char *name, const char *program, bool quiet, char *folder, size_t size)
-{
-    struct session s = {.store.fd = -1, .interrupts.fd = -1, .program = program};
-    struct pb_run *run = NULL;
-    char path[PATH_MAX + 16];
-    int code = PB_EXIT_USAGE;
-    folder[0] = '\0';
-    /* the lock comes first, so that nobody writes behind what is read here */
-    if (pb_store_find(name, folder, size, s.message, sizeof s.message) == 0 &&
-        pb_store_reopen(folder, &s.store, s.message, sizeof s.message) == 0 &&
-        pb_run_load(folder, &run, s.message, sizeof s.message) == 0) {
-        snprintf(path, sizeof path, "%s/matrix.toml", run->folder);
-        code = prepare(&s, path, json_object_get(run->header, "options"));
-    }
-    if (code == PB_EXIT_GOOD)
-        code = check_same(&s, run);
-    if (code != PB_EXIT_GOOD) {
-        folder[0] = '\0';
-        complain(&s, code);
-    } else {
-        if (s.store.torn)
-            fprintf(stderr, "%s: the last line was cut off; its repetition runs again\n", folder);
-        for (size_t i = 0; i < run->reps_n; i++)
-            note_rep(&s, &run->reps[i]);
-        if (run->complete)
-            code = some_failed(&s) ? PB_EXIT_FAILED : PB_EXIT_GOOD;
-        else
-            code = run_all(&s, quiet);
-    }
-    pb_run_free(run);
-    session_close(&s);
+    pb_work_close(&s);
     return code;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The run: one child after another in the plan's order, each recorded before the next one starts. A
  * cell that goes wrong is a record; what ends a run early leaves it resumable. Exit codes are those
- * of the program: 0 good, 2 usage, 3 some cells failed, 4 another machine, 5 nothing matched, 130
- * interrupted. Threads: one. May touch: the folder of its run, standard error. */
+ * of the program: 0 good, 2 usage, 3 some cells failed, 4 another machine or one that lacks what is
+ * needed (a library, disk, descriptors), 5 nothing matched, 130 interrupted. Threads: one. May
+ * touch: the folder of its run, standard error; SIGXFSZ, which is ignored from then on. */
 #ifndef PB_RUNNER_H
 #define PB_RUNNER_H
 
@@ -32,6 +33,8 @@ struct pb_request {
 /* Each returns an exit code; what went wrong is one line on standard error. `folder` (of `size`)
  * gets the run's folder, "" if there is none. */
 int pb_runner_run(const struct pb_request *request, char *folder, size_t size);
+
+/* What was unavailable is tried again, in a run that is done too; what was measured is not. */
 int pb_runner_resume(const char *run, const char *program, bool quiet, char *folder, size_t size);
 
 /* The dry run: prints the plan. */

@@ -140,15 +140,16 @@ static void new_name(char *out, size_t size)
     snprintf(out + used, size - used, "%06x", random & 0xffffffu);
 }
 
-/* mkdir -p. Returns 0 or -errno. */
-static int make_folders(const char *path)
+/* mkdir -p; `made`: the last of them was not there. Returns 0 or -errno. */
+static int make_folders(const char *path, bool *made)
 {
     char part[PATH_MAX];
     for (size_t i = 1;; i++) {
         if (path[i] != '/' && path[i] != '\0')
             continue;
         snprintf(part, sizeof part, "%.*s", (int)i, path);
-        if (mkdir(part, 0777) != 0 && !(errno == EEXIST && is_folder(part)))
+        *made = mkdir(part, 0777) == 0;
+        if (!*made && !(errno == EEXIST && is_folder(part)))
             return errno == EEXIST ? -ENOTDIR : -errno;
         if (path[i] == '\0')
             return 0;
@@ -157,15 +158,46 @@ static int make_folders(const char *path)
 
 static int write_text(const char *path, const char *text)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), error = 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return -errno;
-    size_t length = strlen(text);
-    ssize_t n = write(fd, text, length);
-    if (n < 0 || (size_t)n < length || fsync(fd) != 0)
-        error = n >= 0 && (size_t)n < length ? -ENOSPC : -errno;
-    close(fd);
+    int error = pb_write_whole(fd, text, strlen(text));
+    if (error == 0 && fsync(fd) != 0)
+        error = -errno;
+    if (close(fd) != 0 && error == 0)
+        error = -errno;
     return error;
+}
+
+/* What can be had no more of, and how to have more of it. */
+static const struct {
+    int error;
+    const char *remedy;
+} shortages[] = {
+    {ENOSPC, "free some space there"},
+    {EDQUOT, "free some of your quota there"},
+    {EFBIG, "raise the limit on the size of files (ulimit -f)"},
+    {EIO, "look after the disk (dmesg says more)"},
+    {EMFILE, "raise the limit on open files (ulimit -n)"},
+    {ENFILE, "the whole system has no more open files: end something, or raise fs.file-max"},
+    {EAGAIN, "raise the limit on processes (ulimit -u, or the cgroup's pids.max)"},
+    {ENOMEM, "free some memory"},
+};
+
+const char *pb_shortage(int error)
+{
+    for (size_t i = 0; i < sizeof shortages / sizeof *shortages; i++)
+        if (shortages[i].error == -error)
+            return shortages[i].remedy;
+    return NULL;
+}
+
+/* "FILE: reason; remedy". */
+static void say(const char *path, int error, char *message, size_t message_size)
+{
+    const char *remedy = pb_shortage(error);
+    snprintf(message, message_size, "%s: %s%s%s", path, strerror(-error),
+             remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
 }
 
 /* Opens and locks records.jsonl. Returns 0 or -errno. */
@@ -199,39 +231,81 @@ static int name_run(const char *folder, struct pb_store *store)
     return store->folder != NULL ? 0 : -ENOMEM;
 }
 
+int pb_store_put_matrix(const struct pb_store *store, const char *text, char *message,
+                        size_t message_size)
+{
+    char path[PATH_MAX], whole[PATH_MAX + sizeof ".new"];
+    if ((size_t)snprintf(path, sizeof path, "%s/matrix.toml", store->folder) >= sizeof path) {
+        say(store->folder, -ENAMETOOLONG, message, message_size);
+        return -ENAMETOOLONG;
+    }
+    snprintf(whole, sizeof whole, "%s.new", path);
+    int error = write_text(whole, text);
+    if (error == 0 && rename(whole, path) != 0)
+        error = -errno;
+    if (error != 0) {
+        say(path, error, message, message_size);
+        unlink(whole);
+    }
+    sync_folder(store->folder);
+    return error;
+}
+
+/* Why there is no new run. */
+static void say_refused(const struct pb_store *store, int error, char *message, size_t message_size)
+{
+    const char *folder = store->folder != NULL ? store->folder : "?";
+    size_t used;
+    if (error == -EEXIST) {
+        snprintf(message, message_size,
+                 "%s: holds a run already; go on with it by 'poolbench resume %s'", folder, folder);
+        return;
+    }
+    if (error == -ENOTDIR) {
+        snprintf(message, message_size,
+                 "%s: it, or what it lies in, is not a folder; give another --out", folder);
+        return;
+    }
+    if (message[0] == '\0')
+        say(folder, error, message, message_size);
+    used = strlen(message);
+    snprintf(message + used, message_size - used, "%s",
+             pb_shortage(error) != NULL ? ", or give another --out" : "; give another --out");
+}
+
 int pb_store_create(const char *folder, const char *matrix_text, struct pb_store *store,
                     char *message, size_t message_size)
 {
-    char path[PATH_MAX];
+    message[0] = '\0';
     if (folder != NULL && folder[0] == '\0') {
         snprintf(message, message_size, "--out: the folder's name is empty");
         return -EINVAL;
     }
     int error = name_run(folder, store);
     if (error == 0)
-        error = make_folders(store->folder);
+        error = make_folders(store->folder, &store->made);
     if (error == 0)
         error = open_records(store, O_CREAT | O_EXCL);
-    if (error == 0) {
-        snprintf(path, sizeof path, "%s/matrix.toml", store->folder);
-        error = write_text(path, matrix_text);
-        sync_folder(store->folder);
-    }
+    if (error == 0)
+        error = pb_store_put_matrix(store, matrix_text, message, message_size);
     if (error == 0)
         return 0;
-    if (error == -EEXIST)
-        snprintf(message, message_size,
-                 "%s: holds a run already; go on with it by 'poolbench resume %s'", store->folder,
-                 store->folder);
-    else if (error == -ENOTDIR)
-        snprintf(message, message_size,
-                 "%s: it, or what it lies in, is not a folder; give another --out", store->folder);
-    else
-        snprintf(message, message_size,
-                 "%s: the results cannot be written here: %s; give another --out",
-                 store->folder != NULL ? store->folder : "?", strerror(-error));
-    pb_store_close(store);
+    say_refused(store, error, message, message_size);
+    pb_store_discard(store);
     return error;
+}
+
+void pb_store_discard(struct pb_store *store)
+{
+    char path[PATH_MAX];
+    static const char *const names[] = {"records.jsonl", "matrix.toml"};
+    for (size_t i = 0; i < 2 && store->fd >= 0; i++)
+        if ((i == 0 || store->made) && /* a matrix.toml that was there before may be its owner's */
+            (size_t)snprintf(path, sizeof path, "%s/%s", store->folder, names[i]) < sizeof path)
+            unlink(path);
+    if (store->made)
+        rmdir(store->folder);
+    pb_store_close(store);
 }
 
 static int ignore_line(void *context, json_t *object, size_t number)
@@ -252,12 +326,12 @@ int pb_store_reopen(const char *folder, struct pb_store *store, char *message, s
     if (error == -EWOULDBLOCK)
         snprintf(message, message_size, "%s: another poolbench is writing this run", folder);
     else if (error != 0)
-        snprintf(message, message_size, "%s: %s", path, strerror(-error));
+        say(path, error, message, message_size);
     if (error == 0)
         error = pb_lines_read(path, ignore_line, store->run, &lines, message, message_size);
     if (error == 0 && lines.torn && ftruncate(store->fd, lines.good_bytes) != 0) {
         error = -errno;
-        snprintf(message, message_size, "%s: %s", path, strerror(-error));
+        say(path, error, message, message_size);
     }
     store->torn = error == 0 && lines.torn;
     if (error != 0)
@@ -275,8 +349,10 @@ void pb_store_close(struct pb_store *store)
 
 int pb_store_append(struct pb_store *store, const json_t *line, char *message, size_t message_size)
 {
+    char path[PATH_MAX + sizeof "/records.jsonl"];
     int error = pb_line_append(store->fd, line);
+    snprintf(path, sizeof path, "%s/records.jsonl", store->folder);
     if (error != 0)
-        snprintf(message, message_size, "%s/records.jsonl: %s", store->folder, strerror(-error));
+        say(path, error, message, message_size);
     return error;
 }

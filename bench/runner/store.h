@@ -13,6 +13,7 @@ enum { PB_RUN_NAME_MAX = 32 };
 struct pb_store {
     char *folder;
     int fd;    /* records.jsonl, locked */
+    bool made; /* created: the folder was not there before */
     bool torn; /* reopened: the last line was cut off, and is gone */
     char run[PB_RUN_NAME_MAX];
 };
@@ -20,22 +21,34 @@ struct pb_store {
 /* The folder that runs lie in: PB_RESULTS_PATH, the source tree's results/, or ./results. */
 void pb_store_root(char *out, size_t size);
 
-/* The folder of a run: a path that is one, or a name under the root; NULL or "" finds the newest
- * there. Returns 0, or -ENOENT with one line. */
+/* The folder of a run: a path that is one, with or without "/records.jsonl", or a name under the
+ * root; NULL or "" finds the newest there. Returns 0, or -ENOENT with one line. */
 int pb_store_find(const char *name, char *out, size_t size, char *message, size_t message_size);
 
-/* Makes a new run in `folder` (NULL: a new name under the root) with its matrix.toml. Returns 0;
- * -EEXIST, -EACCES, ... with one line that names the path. */
+/* Makes a new run in `folder` (NULL: a new name under the root) with its matrix.toml. Returns 0; or
+ * -EEXIST, -EACCES, -ENOSPC, ... with one line that names the path, and nothing made. */
 int pb_store_create(const char *folder, const char *matrix_text, struct pb_store *store,
                     char *message, size_t message_size);
+
+/* Takes a new run that cannot begin back: its records, and the folder if it was made for it. */
+void pb_store_discard(struct pb_store *store);
+
+/* Writes matrix.toml, whole or not at all. Returns 0, or -errno with one line that names it. */
+int pb_store_put_matrix(const struct pb_store *store, const char *text, char *message,
+                        size_t message_size);
 
 /* Opens a run again to append; what was cut off at its end is dropped. Returns 0; -EWOULDBLOCK when
  * another writer has it; -errno; each with one line. */
 int pb_store_reopen(const char *folder, struct pb_store *store, char *message, size_t message_size);
 void pb_store_close(struct pb_store *store);
 
-/* Appends a line. Returns 0, or -errno with one line that names the path. */
+/* Appends a line. Returns 0, or -errno with one line: path, reason, remedy. What was there before
+ * stays whole. */
 int pb_store_append(struct pb_store *store, const json_t *line, char *message, size_t message_size);
+
+/* What to do where an error (-errno) says that there is no more of something on this machine: disk,
+ * descriptors, processes, memory. NULL: it says something else. */
+const char *pb_shortage(int error);
 
 /* "2026-11-21T09:00:00Z" into `out` (at least 24 bytes). */
 void pb_utc_now(char *out, size_t size);

@@ -9,6 +9,7 @@
 #include "runner/doctor.h"
 #include "runner/figures.h"
 #include "runner/machine.h"
+#include "runner/preload.h"
 #include "runner/report.h"
 #include "runner/runner.h"
 #include "trace/trace.h"
@@ -49,7 +50,7 @@ static const struct {
     {"blocks", "blocks"},
     {"seed", "seed"},
     {"scale", "scale"},
-    {"sample", "sample_gap"},
+    {"sample-gap", "sample_gap"},
     {"timeout", "timeout"},
     {"reference", "reference"},
     {"aa", "aa"},
@@ -89,9 +90,15 @@ static bool wants_colour(const char *when, FILE *out)
     return isatty(fileno(out)) && term != NULL && strcmp(term, "dumb") != 0;
 }
 
+/* What COLUMNS says goes before what the terminal says; 0: neither says anything. */
 static unsigned columns(FILE *out)
 {
     struct winsize window = {0};
+    const char *text = getenv("COLUMNS");
+    char *end;
+    unsigned long given = text != NULL ? strtoul(text, &end, 10) : 0;
+    if (given > 0 && given <= USHRT_MAX && *end == '\0')
+        return (unsigned)given;
     return ioctl(fileno(out), TIOCGWINSZ, &window) == 0 ? window.ws_col : 0;
 }
 
@@ -180,7 +187,7 @@ static int draw(const struct pb_run *run, const char *const *names, const char *
     int error = pb_figures(run, names, reference, out != NULL ? out : folder, stderr, message,
                            sizeof message);
     if (error != 0)
-        return complain(message, error == -ENOENT ? PB_EXIT_MACHINE : PB_EXIT_USAGE);
+        return complain(message, error == -EINVAL ? PB_EXIT_USAGE : PB_EXIT_MACHINE);
     return 0;
 }
 
@@ -304,7 +311,12 @@ static int verb_plot(const struct pb_args *args)
 static int verb_doctor(const struct pb_args *args)
 {
     (void)args;
-    return pb_doctor(stdout) == 0 ? PB_EXIT_GOOD : PB_EXIT_MACHINE;
+    return pb_doctor(SELF, stdout) == 0 ? PB_EXIT_GOOD : PB_EXIT_MACHINE;
+}
+
+static int verb_answer(const struct pb_args *args)
+{
+    return pb_preload_answer(args->rest[0], stdout) == 0 ? PB_EXIT_GOOD : PB_EXIT_MACHINE;
 }
 
 static int verb_child(const struct pb_args *args)
@@ -335,7 +347,7 @@ static const struct pb_flag flags[] = {
     {MATRIX, "blocks", 'n', "N", "repetitions of every cell, each a process", HOW},
     {MATRIX, "seed", 0, "N", "of the op streams and of the order", HOW},
     {MATRIX, "scale", 0, "X", "times the steps of every workload", HOW},
-    {MATRIX, "sample", 0, "GAP", "mean steps between two timed operations; 0: off", HOW},
+    {MATRIX, "sample-gap", 0, "N", "mean steps between two timed operations; 0: off", HOW},
     {MATRIX, "reference", 'r', "VARIANT", "what others are compared with", HOW},
     {MATRIX, "aa", 0, "on|off", "the reference a second time: the noise floor", HOW},
     {MATRIX, "audit", 0, "on|off", "the pass that checks every block and measures memory", HOW},
@@ -376,6 +388,7 @@ static const struct pb_verb verbs[] = {
     {"doctor", "", 0, 0, "what of this machine helps or hinders, what is missing, how to change it",
      NULL, verb_doctor},
     {"child", "", 0, 0, NULL, NULL, verb_child},
+    {PB_PRELOAD_VERB, "LIBRARY", 1, 1, NULL, NULL, verb_answer},
     {0},
 };
 

@@ -190,17 +190,24 @@ static int larson_draw(struct pb_case *c, unsigned worker)
     return 0;
 }
 
+static int larson_check(const void *options, char *message, size_t message_size)
+{
+    const struct larson_options *o = (const struct larson_options *)options;
+
+    if (o->min <= o->max)
+        return 0;
+    snprintf(message, message_size, "min=%llu is above max=%llu; lower min or raise max",
+             (unsigned long long)o->min, (unsigned long long)o->max);
+    return -EINVAL;
+}
+
 static int larson_setup(struct pb_case *c, char *message, size_t message_size)
 {
     const struct larson_options *o = (const struct larson_options *)c->options;
-    int error;
+    int error = larson_check(o, message, message_size);
 
-    if (o->min > o->max) {
-        snprintf(message, message_size, "larson: min=%llu is above max=%llu",
-                 (unsigned long long)o->min, (unsigned long long)o->max);
-        return -EINVAL;
-    }
-    error = pb_cursors_make(c, sizeof(struct larson_cursor));
+    if (error == 0)
+        error = pb_cursors_make(c, sizeof(struct larson_cursor));
     for (unsigned i = 0; error == 0 && i < c->workers; i++)
         error = larson_draw(c, i);
     c->shared = NULL;
@@ -256,6 +263,7 @@ const struct pb_workload pb_workload_larson = {
     .options = larson_table,
     .option_bytes = sizeof(struct larson_options),
     .flags = PB_WORKLOAD_MIXED_SIZES | PB_WORKLOAD_MANY_BLOCKS,
+    .check = larson_check,
     .setup = larson_setup,
     .steps = pb_stream_steps,
     .begin = larson_begin,

@@ -33,7 +33,9 @@ PB_INLINE uint64_t pb_stream_left(const struct pb_stream *stream, uint64_t steps
 static inline uint64_t pb_stream_scaled(uint64_t ops, double scale)
 {
     const double steps = (double)ops * scale + 0.5;
-    return steps < 1.0 ? 1 : (uint64_t)steps;
+    if (steps < 1.0)
+        return 1;
+    return steps < 0x1p62 ? (uint64_t)steps : (uint64_t)1 << 62; /* beyond any machine's time */
 }
 
 /* Makes one zeroed cursor of `bytes` a worker, each on lines of its own. Returns 0 or -ENOMEM. */

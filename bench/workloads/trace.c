@@ -230,6 +230,8 @@ static int trace_scan(const struct trace_options *options, char *path,
     return error == -ENOMEM || error == 0 ? error : -EINVAL;
 }
 
+/* Reads the whole file, so that a fault anywhere in it is found while planning and not in a child:
+ * once for each choice of options (tens of milliseconds for a shipped trace). */
 static int trace_workers(const void *options, unsigned *workers, char *message, size_t message_size)
 {
     char path[PB_TRACE_PATH_MAX];

@@ -98,10 +98,15 @@ struct pb_workload {
     size_t option_bytes;
     unsigned flags;
 
+    /* Optional. Whether options that are each in range fit together; a plan asks before anything
+     * runs. Returns 0, or -EINVAL with one line: which do not, and what to do. */
+    int (*check)(const void *options, char *message, size_t message_size);
+
     /* Optional. Why this many workers cannot run it, in `reason`; true if they cannot. */
     bool (*unsuitable)(const void *options, unsigned workers, char *reason, size_t reason_size);
 
-    /* How many workers the data ask for (OWN_THREADS only). Returns 0 or -errno with one line. */
+    /* How many workers the data ask for (OWN_THREADS only). Reads and checks all of the data: what
+     * is wrong with them is said here, at the plan. Returns 0 or -errno with one line. */
     int (*workers)(const void *options, unsigned *workers, char *message, size_t message_size);
 
     /* Draws everything. Returns 0, -ENOMEM, or -EINVAL with one line. */

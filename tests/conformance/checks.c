@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIVE = 128, SIZE_MAX_TRIED = 5000 };
+enum { SIZE_MAX_TRIED = 5000 };
 
 int breach(struct subject *s, const char *format, ...)
 {
@@ -53,7 +53,7 @@ int subject_open(struct subject *s, const struct pb_variant *variant, size_t blo
     return error;
 }
 
-static uint64_t stat_of(struct subject *s, const char *name)
+uint64_t stat_of(struct subject *s, const char *name)
 {
     struct pb_heap_stats stats;
     pb_stats_unknown(&stats);
@@ -103,14 +103,19 @@ static int structures_hold(struct subject *s)
     return breach(s, "check: %s", message);
 }
 
+int still_sound(struct subject *s)
+{
+    return adds_up(s) != 0 ? -1 : structures_hold(s);
+}
+
 int subject_close(struct subject *s)
 {
-    bool sound = s->fault[0] == '\0' && adds_up(s) == 0 && structures_hold(s) == 0;
+    bool sound = s->fault[0] == '\0' && still_sound(s) == 0;
     detach_all(s);
     if (sound && s->live == 0) {
         if (s->heap->ops->trim != NULL)
             (void)s->heap->ops->trim(s->heap);
-        sound = counts(s, "cached_bytes", 0) == 0 && adds_up(s) == 0 && structures_hold(s) == 0;
+        sound = counts(s, "cached_bytes", 0) == 0 && still_sound(s) == 0;
     }
     pb_variant_close(&s->opened);
     return sound ? 0 : -1;
@@ -145,18 +150,23 @@ static int address_holds(struct subject *s, const struct live *block, const stru
     return 0;
 }
 
-int take_block_if_any(struct subject *s, struct pb_thread *thread, struct live *block, size_t bytes,
-                      const struct live *others, size_t n)
+int fill_block(struct subject *s, struct live *block, void *at, size_t bytes,
+               const struct live *others, size_t n)
 {
     static _Atomic unsigned serials;
-    struct live made = {s->heap->alloc(s->heap, thread, bytes), bytes, ++serials};
-    if (made.at == NULL)
-        return 0;
+    struct live made = {at, bytes, ++serials};
     if (address_holds(s, &made, others, n) != 0)
         return -1;
     memset(made.at, pattern_of(&made), bytes);
     *block = made;
     return 0;
+}
+
+int take_block_if_any(struct subject *s, struct pb_thread *thread, struct live *block, size_t bytes,
+                      const struct live *others, size_t n)
+{
+    void *at = s->heap->alloc(s->heap, thread, bytes);
+    return at != NULL ? fill_block(s, block, at, bytes, others, n) : 0;
 }
 
 int take_block(struct subject *s, struct pb_thread *thread, struct live *block, size_t bytes,
@@ -178,7 +188,7 @@ int give_block(struct subject *s, struct pb_thread *thread, struct live *block)
     return 0;
 }
 
-static int take(struct subject *s, struct live *blocks, size_t slot, size_t bytes)
+int take_live(struct subject *s, struct live *blocks, size_t slot, size_t bytes)
 {
     if (take_block(s, s->threads[0], &blocks[slot], bytes, blocks, LIVE) != 0)
         return -1;
@@ -187,7 +197,7 @@ static int take(struct subject *s, struct live *blocks, size_t slot, size_t byte
     return 0;
 }
 
-static int give(struct subject *s, struct live *blocks, size_t slot)
+int give_live(struct subject *s, struct live *blocks, size_t slot)
 {
     size_t bytes = blocks[slot].bytes;
     if (blocks[slot].at == NULL)
@@ -199,11 +209,11 @@ static int give(struct subject *s, struct live *blocks, size_t slot)
     return 0;
 }
 
-static int give_all(struct subject *s, struct live *blocks)
+int give_all(struct subject *s, struct live *blocks)
 {
     int wrong = 0;
     for (size_t i = 0; i < LIVE && wrong == 0; i++)
-        wrong = give(s, blocks, i * 37 % LIVE);
+        wrong = give_live(s, blocks, i * 37 % LIVE);
     return wrong;
 }
 
@@ -216,7 +226,7 @@ int check_single(struct subject *s, const struct pb_variant *variant)
             return breach(s, "cannot be opened for blocks of %zu bytes", sizes[k]);
         int wrong = 0;
         for (unsigned i = 0; i < 200 && wrong == 0; i++)
-            wrong = take(s, block, 0, sizes[k]) != 0 ? -1 : give(s, block, 0);
+            wrong = take_live(s, block, 0, sizes[k]) != 0 ? -1 : give_live(s, block, 0);
         if (subject_close(s) != 0 || wrong != 0)
             return -1;
     }
@@ -231,12 +241,12 @@ static int churn_sizes(struct subject *s, size_t first, size_t last)
     int wrong = 0;
     for (size_t bytes = first; bytes <= last && wrong == 0; bytes++) {
         size_t slot = bytes * 2654435761u % LIVE;
-        wrong = give(s, blocks, slot);
+        wrong = give_live(s, blocks, slot);
         if (wrong == 0)
-            wrong =
-                take(s, blocks, slot, s->request.block_bytes != 0 ? s->request.block_bytes : bytes);
+            wrong = take_live(s, blocks, slot,
+                              s->request.block_bytes != 0 ? s->request.block_bytes : bytes);
         if (wrong == 0 && bytes % 500 == 0)
-            wrong = adds_up(s) != 0 ? -1 : structures_hold(s);
+            wrong = still_sound(s);
     }
     return wrong == 0 ? give_all(s, blocks) : wrong;
 }
@@ -282,29 +292,13 @@ static int resize(struct subject *s, struct live *block, size_t bytes)
 static int check_realloc(struct subject *s, struct live *blocks)
 {
     static const size_t steps[] = {16, 17, 100, 100, 40, 500, 4096, 4097, 20000, 4000, 1, 6000, 64};
-    int wrong = take(s, blocks, 0, 10);
+    int wrong = take_live(s, blocks, 0, 10);
     for (size_t i = 0; i < sizeof steps / sizeof *steps && wrong == 0; i++) {
         wrong = resize(s, &blocks[0], steps[i]);
         if (wrong == 0)
-            wrong = take(s, blocks, i + 1, steps[i]);
+            wrong = take_live(s, blocks, i + 1, steps[i]);
     }
     return wrong != 0 ? wrong : give_all(s, blocks);
-}
-
-static int check_aligned(struct subject *s)
-{
-    for (size_t alignment = 1; alignment <= 4096; alignment *= 2) {
-        struct live block = {.bytes = alignment * 3 / 2 + 1};
-        block.at = s->heap->ops->aligned(s->heap, s->threads[0], alignment, block.bytes);
-        if (block.at == NULL)
-            return breach(s, "aligned to %zu returned NULL", alignment);
-        if ((uintptr_t)block.at % alignment != 0)
-            return breach(s, "aligned to %zu is not", alignment);
-        memset(block.at, pattern_of(&block), block.bytes);
-        if (give_block(s, s->threads[0], &block) != 0)
-            return -1;
-    }
-    return 0;
 }
 
 int check_resize(struct subject *s, const struct pb_variant *variant)
@@ -315,7 +309,5 @@ int check_resize(struct subject *s, const struct pb_variant *variant)
     int wrong = 0;
     if (s->heap->ops->realloc != NULL)
         wrong = check_realloc(s, blocks);
-    if (wrong == 0 && s->heap->ops->aligned != NULL)
-        wrong = check_aligned(s);
     return subject_close(s) != 0 ? -1 : wrong;
 }

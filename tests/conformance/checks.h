@@ -9,7 +9,7 @@
 
 #include "registry.h"
 
-enum { SUBJECT_THREADS = 4, FAULT_BYTES = 256 };
+enum { SUBJECT_THREADS = 4, FAULT_BYTES = 256, LIVE = 128 };
 
 struct subject {
     const struct pb_variant *variant;
@@ -40,7 +40,9 @@ check_fn check_single; /* one block at a time: aligned, writable, kept */
 check_fn
     check_sizes; /* every size 1..5000: aligned, distinct, payload kept, in any order of frees */
 check_fn check_fixed;      /* the same for one size a heap */
-check_fn check_resize;     /* realloc and aligned, where there are such */
+check_fn check_resize;     /* realloc, where there is such */
+check_fn check_aligned;    /* aligned blocks among others, where there are such; above a page too */
+check_fn check_absurd;     /* sizes that no machine has: refused, and nothing changed */
 check_fn check_remote;     /* blocks freed by another thread */
 check_fn check_churn;      /* four threads at once, passing blocks on where that is allowed */
 check_fn check_exhaustion; /* the n-th call of the system refused, for every n */
@@ -61,7 +63,23 @@ int take_block_if_any(struct subject *s, struct pb_thread *thread, struct live *
 int take_block(struct subject *s, struct pb_thread *thread, struct live *block, size_t bytes,
                const struct live *others, size_t n);
 
+/* The same for a block that is there: `at`, of at least `bytes`. */
+int fill_block(struct subject *s, struct live *block, void *at, size_t bytes,
+               const struct live *others, size_t n);
+
 /* Checks that the pattern is whole and frees the block. */
 int give_block(struct subject *s, struct pb_thread *thread, struct live *block);
+
+/* The same for one of LIVE `blocks`, on the subject's first thread, which the subject counts. An
+ * empty slot is given back by doing nothing. */
+int take_live(struct subject *s, struct live *blocks, size_t slot, size_t bytes);
+int give_live(struct subject *s, struct live *blocks, size_t slot);
+int give_all(struct subject *s, struct live *blocks);
+
+/* Checks that the counters agree with what the subject counted, and the heap's own structures. */
+int still_sound(struct subject *s);
+
+/* The counter `name` of pb_stat_rows. */
+uint64_t stat_of(struct subject *s, const char *name);
 
 #endif

@@ -58,10 +58,22 @@ static void blocks_of_one_size_are_aligned_distinct_and_kept(void **state)
     expect_clean(check_fixed, 1);
 }
 
-static void contents_survive_realloc_and_alignment_is_given(void **state)
+static void contents_survive_realloc(void **state)
 {
     (void)state;
     expect_clean(check_resize, 1);
+}
+
+static void aligned_blocks_are_so_and_leave_their_neighbours_alone(void **state)
+{
+    (void)state;
+    expect_clean(check_aligned, 1);
+}
+
+static void absurd_sizes_are_refused_and_change_nothing(void **state)
+{
+    (void)state;
+    expect_clean(check_absurd, 1);
 }
 
 static void another_thread_may_free(void **state)
@@ -102,7 +114,9 @@ static int run_checks(void)
         cmocka_unit_test(one_block_at_a_time_is_aligned_and_kept),
         cmocka_unit_test(every_size_is_aligned_distinct_and_kept),
         cmocka_unit_test(blocks_of_one_size_are_aligned_distinct_and_kept),
-        cmocka_unit_test(contents_survive_realloc_and_alignment_is_given),
+        cmocka_unit_test(contents_survive_realloc),
+        cmocka_unit_test(aligned_blocks_are_so_and_leave_their_neighbours_alone),
+        cmocka_unit_test(absurd_sizes_are_refused_and_change_nothing),
         cmocka_unit_test(another_thread_may_free),
         cmocka_unit_test(four_threads_at_once_keep_their_blocks),
         cmocka_unit_test(refused_memory_is_null_and_nothing_stays_mapped),
@@ -117,7 +131,8 @@ static int run_checks(void)
  * on. */
 static void say_fault(int out)
 {
-    static check_fn *const single[] = {check_single, check_sizes, check_fixed, check_resize, NULL};
+    static check_fn *const single[] = {check_single,  check_sizes,  check_fixed, check_resize,
+                                       check_aligned, check_absurd, NULL};
     static check_fn *const threads[] = {check_churn, check_remote, check_exhaustion, NULL};
     check_fn *const *checks = threaded ? threads : single;
     struct subject subject = {0};
@@ -170,6 +185,12 @@ static const struct {
     {"faulty:mode=crash", "ended by a crash"},
     {"faulty:mode=hang", "does not return"},
     {"faulty:mode=leak", "add up"},
+    {"faulty:mode=aligned_inside", "that is live"},
+    {"faulty:mode=aligned_page", "are not"},
+    {"faulty:mode=aligned_free", "that is live"},
+    {"faulty:mode=huge_wraps", "instead of NULL"},
+    {"faulty:mode=huge_counts", "changed requested_bytes"},
+    {"faulty:mode=huge_harms", "was changed"},
 };
 
 static void the_planted_fault_is_found(void **state)

@@ -3,6 +3,8 @@
  * Source:  poolbench.
  * Layout:  heap  | head, mutex, counters, free lists by class |  one mapping; blocks in the arena
  *          block | class, bytes asked for, link | payload, a power of two |
+ *          aligned to more than 16: within a payload, behind a header of class ALIGNED that links
+ *          to the block
  * I1       a block is live or in the free list of its class
  * I2       live + free == carved                                    (faulty_check)
  * Locks    mutex guards everything: a double is right before it is fast
@@ -19,19 +21,29 @@
 
 enum {
     CLASSES = 33,
+    ALIGNED = CLASSES,
     SMALLEST = 16,
     CHUNK_BYTES = 1 << 16,
     LEAST_BYTES = 1 << 20,
     ADDRESS_SHARE = 2
 };
-static const size_t ADDRESS_BYTES = (size_t)4 << 30;
+static const size_t ADDRESS_BYTES = (size_t)4 << 30, HUGE_BYTES = SIZE_MAX / 4;
 
-enum fault { SOUND, NULL_AFTER, TWICE, OVERLAP, NEIGHBOUR, MISALIGNED, CRASH, HANG, LEAK, FAULTS };
+/* A mode, and what alloc does in it once it is due; the fault of others lies elsewhere. */
+/* clang-format off */
+#define FAULT_MODES(X)                                                                             \
+    X(sound, sound_alloc) X(null_after, fault_null) X(twice, fault_twice)                          \
+    X(overlap, fault_overlap) X(neighbour, fault_neighbour) X(misaligned, fault_misaligned)        \
+    X(crash, fault_crash) X(hang, fault_hang) X(leak, sound_alloc)                                 \
+    X(aligned_inside, sound_alloc) X(aligned_page, sound_alloc) X(aligned_free, sound_alloc)       \
+    X(huge_wraps, fault_wraps) X(huge_counts, fault_counts) X(huge_harms, fault_harms)
+/* clang-format on */
 
-static const char *const fault_names[] = {"sound",     "null_after", "twice", "overlap",
-                                          "neighbour", "misaligned", "crash", "hang",
-                                          "leak",      NULL};
-_Static_assert(sizeof fault_names / sizeof *fault_names == FAULTS + 1, "a name for each fault");
+#define FAULT_MODE(name, alloc)  FAULT_##name,
+#define FAULT_NAME(name, alloc)  #name,
+#define FAULT_ALLOC(name, alloc) alloc,
+enum fault { FAULT_MODES(FAULT_MODE) };
+static const char *const fault_names[] = {FAULT_MODES(FAULT_NAME) NULL};
 
 struct faulty_options {
     uint64_t mode;
@@ -60,7 +72,7 @@ static const struct pb_option faulty_options[] = {
 struct faulty_block {
     _Alignas(16) uint64_t class;
     uint64_t bytes;
-    struct faulty_block *next;
+    struct faulty_block *next; /* in its free list; ALIGNED: the block that this payload lies in */
 };
 
 struct faulty_heap {
@@ -141,6 +153,8 @@ static void *sound_alloc(struct faulty_heap *heap, size_t bytes)
 static void sound_free(struct faulty_heap *heap, void *payload)
 {
     struct faulty_block *block = block_of(payload);
+    if (block->class == ALIGNED)
+        block = block->next;
     block->next = heap->lists[block->class];
     heap->lists[block->class] = block;
     heap->frees++;
@@ -172,7 +186,7 @@ static void *fault_overlap(struct faulty_heap *heap, size_t bytes)
 static void *fault_neighbour(struct faulty_heap *heap, size_t bytes)
 {
     if (heap->victim != NULL)
-        ((volatile unsigned char *)heap->victim)[heap->victim_bytes - 1] ^= 0xffu;
+        ((volatile unsigned char *)heap->victim)[heap->victim_bytes - 1]++;
     return sound_alloc(heap, bytes);
 }
 
@@ -202,10 +216,68 @@ static void *fault_hang(struct faulty_heap *heap, size_t bytes)
     return sound_alloc(heap, bytes);
 }
 
+static void *fault_wraps(struct faulty_heap *heap, size_t bytes)
+{
+    return sound_alloc(heap, bytes > HUGE_BYTES ? bytes + SMALLEST * sizeof(void *) : bytes);
+}
+
+static void *fault_counts(struct faulty_heap *heap, size_t bytes)
+{
+    heap->requested += bytes > HUGE_BYTES ? bytes : 0;
+    return sound_alloc(heap, bytes);
+}
+
+static void *fault_harms(struct faulty_heap *heap, size_t bytes)
+{
+    return bytes > HUGE_BYTES ? fault_neighbour(heap, bytes) : sound_alloc(heap, bytes);
+}
+
 typedef void *fault_fn(struct faulty_heap *heap, size_t bytes);
-static fault_fn *const fault_allocs[FAULTS] = {sound_alloc,   fault_null,      fault_twice,
-                                               fault_overlap, fault_neighbour, fault_misaligned,
-                                               fault_crash,   fault_hang,      sound_alloc};
+static fault_fn *const fault_allocs[] = {FAULT_MODES(FAULT_ALLOC)};
+
+static bool is_due(const struct faulty_heap *heap, enum fault mode)
+{
+    return heap->options.mode == mode && heap->allocs >= heap->options.after;
+}
+
+/* A payload's first address that is so aligned and has room for a header before it. */
+static unsigned char *align_payload(void *payload, size_t alignment)
+{
+    unsigned char *least = (unsigned char *)payload + sizeof(struct faulty_block);
+    return least + ((0 - (uintptr_t)least) & (alignment - 1));
+}
+
+/* Cuts the block out of a longer one. The lock is held. */
+static void *cut_aligned(struct faulty_heap *heap, size_t alignment, size_t bytes)
+{
+    size_t room = 2 * alignment + sizeof(struct faulty_block); /* may be half an alignment on */
+    if (bytes > HUGE_BYTES || alignment > HUGE_BYTES)
+        return NULL;
+    if (is_due(heap, FAULT_aligned_inside) && heap->victim != NULL && heap->victim_bytes > room)
+        return heap->forged = align_payload(heap->victim, alignment);
+    unsigned char *payload = sound_alloc(heap, bytes + room);
+    if (payload == NULL)
+        return NULL;
+    unsigned char *at = align_payload(payload, alignment);
+    if (is_due(heap, FAULT_aligned_page) && alignment > pb_page_bytes())
+        at += alignment / 2;
+    block_of(payload)->bytes = bytes;
+    heap->requested -= room;
+    *block_of(at) = (struct faulty_block){.class = ALIGNED, .next = block_of(payload)};
+    return at;
+}
+
+static void *faulty_aligned(struct pb_heap *base, struct pb_thread *thread, size_t alignment,
+                            size_t bytes)
+{
+    struct faulty_heap *heap = heap_of(base);
+    if (alignment <= SMALLEST)
+        return base->alloc(base, thread, bytes);
+    pthread_mutex_lock(&heap->mutex);
+    void *payload = cut_aligned(heap, alignment, bytes);
+    pthread_mutex_unlock(&heap->mutex);
+    return payload;
+}
 
 static void *faulty_alloc(struct pb_heap *base, struct pb_thread *thread, size_t bytes)
 {
@@ -227,7 +299,10 @@ static void faulty_free(struct pb_heap *base, struct pb_thread *thread, void *pa
     struct faulty_heap *heap = heap_of(base);
     (void)thread, (void)bytes;
     pthread_mutex_lock(&heap->mutex);
-    bool leaks = heap->options.mode == LEAK && heap->allocs > heap->options.after;
+    bool leaks = heap->options.mode == FAULT_leak && heap->allocs > heap->options.after;
+    bool other = is_due(heap, FAULT_aligned_free) && heap->victim != NULL &&
+                 payload != heap->forged && block_of(payload)->class == ALIGNED;
+    payload = other ? heap->victim : payload;
     if (payload == heap->victim)
         heap->victim = NULL;
     if (payload != heap->forged && !leaks)
@@ -317,6 +392,7 @@ static const struct pb_allocator faulty = {
     .close = faulty_close,
     .attach = faulty_attach,
     .detach = faulty_detach,
+    .aligned = faulty_aligned,
     .stats = faulty_stats,
     .check = faulty_check,
 };

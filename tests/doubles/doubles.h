@@ -10,6 +10,12 @@
  *   crash       alloc writes where nothing is mapped
  *   hang        alloc does not return
  *   leak        free keeps the block and does not count it
+ *   aligned_inside an aligned block lies inside a live one
+ *   aligned_page   above a page, a block is aligned to half of what it should be
+ *   aligned_free   the free of an aligned block gives back the block allocated last instead
+ *   huge_wraps     a request so long that a header makes it wrap is served with a small block
+ *   huge_counts    a huge request is refused but counted
+ *   huge_harms     a huge request is refused, but changes a live block
  * Any size, any thread; it has no compiled path, so it is reached by dispatch=table alone.
  * May include: registry.h. */
 #ifndef PB_DOUBLES_H

@@ -53,6 +53,31 @@ expect_line 2 'open\.txt: .*newline' "$pb" run "$tiny" --trace open.txt --out ru
 mkfifo pipe.txt
 expect_line 2 'pipe\.txt: not a regular file' "$pb" run "$tiny" --trace ./pipe.txt --out run
 
+
+# a trace that a matrix names: the same line as --trace gives, from plan and run, before anything runs
+mkdir folder.txt
+for trace in dead.txt event.txt cut.txt.zst nosuch.txt open.txt folder.txt; do
+    expect_line 2 "trace: .*$(basename "$trace")" "$pb" run "$tiny" --trace "./$trace" --out run
+    cp err line
+    printf '[axes]\nalloc = "pool"\n[[workload]]\nname = "pair"\n[[workload]]\nname = "trace"\nfile = "./%s"\n' \
+        "$trace" >replay.toml
+    for verb in plan run; do
+        expect_line 2 "$trace" "$pb" $verb replay.toml
+        cmp -s line err || fail "$verb says '$(cat err)', --trace '$(cat line)'"
+    done
+done
+
+# options that do not fit together: the table, or --set
+fit='larson: min=2000 is above max=1000; lower min or raise max'
+printf '[axes]\nalloc = "pool"\n[[workload]]\nname = "larson"\nmin = 2000\n' >fit.toml
+for verb in plan run; do
+    expect_line 2 "^fit\.toml:3:1: $fit\$" "$pb" $verb fit.toml
+    expect_line 2 "tiny\.toml:[0-9]+:1: $fit\$" "$pb" $verb "$tiny" --set larson.min=2000
+    expect_line 2 "^--set: $fit\$" "$pb" $verb replay.toml --workload larson --set min=2000
+done
+expect 0 "$pb" plan "$tiny" --set larson.min=2000 --filter '^pair/'
+[ ! -e run ] && [ ! -e results ] || fail "a refused run left a folder"
+
 # a trace of one's own runs on every strategy
 printf 'a 0 1 64\na 1 2 100\nf 1 1\nr 0 2 300\nf 0 2\n' >own.txt
 expect 0 "$pb" run "$tiny" --alloc pool,zone --trace own.txt --blocks 1 --out run

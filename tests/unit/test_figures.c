@@ -8,108 +8,11 @@
 
 #include <cmocka.h>
 
-#include "reading_run.h"
+#include "figure_fixture.h"
 #include "runner/figure_page.h"
 #include "runner/figure_style.h"
-#include "runner/figures.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-enum { PATH_ROOM = 512 };
-
-static char folder[PATH_ROOM]; /* of the test that runs */
-
-static int make_folder(void **state)
-{
-    (void)state;
-    const char *parent = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/figures-XXXXXX", parent != NULL ? parent : P_tmpdir);
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int drop_folder(void **state)
-{
-    (void)state;
-    char path[PATH_ROOM + 256];
-    DIR *dir = opendir(folder);
-    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (entry->d_name[0] != '.')
-            unlink(path);
-    }
-    closedir(dir);
-    return rmdir(folder);
-}
-
-static char *made_file(const char *name)
-{
-    char path[PATH_ROOM + 256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return slurp(path);
-}
-
-static bool has_file(const char *name)
-{
-    char path[PATH_ROOM + 256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return access(path, F_OK) == 0;
-}
-
-/* Runs a program quietly. Returns its exit code, -1 if it is not there. */
-static int run_quietly(char *const arguments[])
-{
-    posix_spawn_file_actions_t actions;
-    pid_t pid;
-    int status = 0;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    int error = posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0)
-        return -1;
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
-}
-
-static bool have_gnuplot(void)
-{
-    char *const arguments[] = {(char[]){"gnuplot"}, (char[]){"--version"}, NULL};
-    return run_quietly(arguments) == 0;
-}
-
-/* Writes figures into the folder; the log goes to `said`, which may be NULL. */
-static int draw(const struct pb_run *run, const char *const *names, char **said, char *message,
-                size_t size)
-{
-    char *text = NULL;
-    size_t n = 0;
-    FILE *log = open_memstream(&text, &n);
-    int error = pb_figures(run, names, NULL, folder, log, message, size);
-    fclose(log);
-    if (said != NULL)
-        *said = text;
-    else
-        free(text);
-    return error;
-}
-
-/* Draws with no gnuplot to be found: data and scripts alone. */
-static int draw_without_gnuplot(const struct pb_run *run, const char *const *names, char *message,
-                                size_t size)
-{
-    char *path = strdup(getenv("PATH") != NULL ? getenv("PATH") : "");
-    setenv("PATH", "/nonexistent", 1);
-    int error = draw(run, names, NULL, message, size);
-    setenv("PATH", path, 1);
-    free(path);
-    return error;
-}
 
 static void without_gnuplot_data_and_scripts_are_kept(void **state)
 {
@@ -160,10 +63,7 @@ static void percentiles_grow_and_end_ten_samples_before_the_last(void **state)
 {
     (void)state;
     struct pb_run *run = fixture_load();
-    const char *const names[] = {"latency", NULL};
-    char message[512] = "", kind[16], before[64] = "";
-    assert_int_equal(draw_without_gnuplot(run, names, message, sizeof message), -ENOENT);
-    char *data = made_file("latency.tsv");
+    char kind[16], before[64] = "", *data = drawn_data(run, "latency");
     double x, y, last_x = 0, last_y = 0, highest = 0;
     unsigned panel, variant, rows = 0;
     for (char *line = strtok(data, "\n"); line != NULL; line = strtok(NULL, "\n")) {
@@ -172,10 +72,7 @@ static void percentiles_grow_and_end_ten_samples_before_the_last(void **state)
             continue;
         char now[64];
         snprintf(now, sizeof now, "%u/%u", panel, variant);
-        if (strcmp(now, before) == 0)
-            assert_true(x > last_x && y >= last_y);
-        else
-            assert_true(x == 1);
+        assert_true(strcmp(now, before) == 0 ? x > last_x && y >= last_y : x == 1);
         strcpy(before, now);
         last_x = x;
         last_y = y;
@@ -191,9 +88,7 @@ static void percentiles_grow_and_end_ten_samples_before_the_last(void **state)
 
 static void assert_well_formed(const char *name)
 {
-    char path[PATH_ROOM + 256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    char *text = slurp(path);
+    char *text = made_file(name);
     size_t length = strlen(text);
     assert_true(length > 1000);
     assert_memory_equal(text, "<?xml", 5);
@@ -205,7 +100,7 @@ static void assert_well_formed(const char *name)
     assert_non_null(strstr(text, "<title id=\"pb-title\">"));
     assert_non_null(strstr(text, "<desc id=\"pb-desc\">"));
     free(text);
-    char *const arguments[] = {(char[]){"xmllint"}, (char[]){"--noout"}, path, NULL};
+    char *const arguments[] = {(char[]){"xmllint"}, (char[]){"--noout"}, made_path(name), NULL};
     int code = run_quietly(arguments);
     assert_true(code == 0 || code == -1); /* -1: there is no xmllint here */
 }
@@ -227,6 +122,7 @@ static void every_figure_is_drawn_named_and_well_formed(void **state)
         snprintf(name, sizeof name, "%s.png", pb_figure_at(i)->name);
         assert_true(has_file(name));
     }
+    assert_non_null(strstr(said, "latency: latency.svg, latency-2.svg in ")); /* every page */
     char *svg = made_file("matrix.svg");
     assert_non_null(strstr(svg, ">crash<"));
     assert_non_null(strstr(svg, ">absent<"));
@@ -242,10 +138,9 @@ static void hostile_names_neither_run_nor_break_out(void **state)
     (void)state;
     struct pb_run *run = hostile_run();
     const char *const names[] = {"forest", "scaling", "matrix", NULL};
-    char message[512] = "", path[PATH_ROOM], name[64];
+    char message[512] = "", name[64];
     if (!have_gnuplot())
         skip();
-    assert_non_null(getcwd(path, sizeof path));
     int error = draw(run, names, NULL, message, sizeof message);
     if (error != 0)
         fail_msg("%s", message);
@@ -280,14 +175,12 @@ static void scripts_hold_names_in_single_quotes_only(void **state)
 {
     (void)state;
     struct pb_run *run = hostile_run();
-    const char *const names[] = {"forest", NULL};
-    char message[512] = "";
     assert_true(is_safely_quoted("A = 'it''s `x`'\nB = 1\n"));
     assert_false(is_safely_quoted("A = \"`x`\"\n"));
     assert_false(is_safely_quoted("A = 'it's `x`'\n"));
     for (size_t i = 0; i < HOSTILE; i++) {
         json_object_set_new(run->header, "reference", json_string(hostile[i]));
-        assert_int_equal(draw_without_gnuplot(run, names, message, sizeof message), -ENOENT);
+        free(drawn_data(run, "forest"));
         char *script = made_file("forest.gp"), *end = strstr(script, "\n# SPDX");
         assert_non_null(end);
         *end = '\0';
@@ -304,11 +197,9 @@ static void pages_of_an_earlier_drawing_do_not_stay(void **state)
     const char *const names[] = {"latency", "matrix", NULL};
     const char *const stale[] = {"latency.svg", "latency-2.svg", "latency-3.tsv", "latency-3.png",
                                  "matrix-2.gp"};
-    char message[512] = "", path[PATH_ROOM + 64];
-    for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, stale[i]);
-        fclose(fopen(path, "we"));
-    }
+    char message[512] = "";
+    for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++)
+        fclose(fopen(made_path(stale[i]), "we"));
     assert_int_equal(draw_without_gnuplot(run, names, message, sizeof message), -ENOENT);
     for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++)
         assert_false(has_file(stale[i]));
@@ -332,10 +223,8 @@ static void unknown_figure_is_refused_before_anything_is_written(void **state)
 static void figure_without_data_is_said_and_passed_over(void **state)
 {
     (void)state;
-    const struct made_cell cells[] = {
-        {"jemalloc", 1, 6, {10, 10, 10, 10, 10, 10}},
-        {"pool", 1, 6, {-1, -1, -1, -1, -1, -1}},
-    };
+    const struct made_cell cells[] = {{"jemalloc", 1, 6, {10, 10, 10, 10, 10, 10}},
+                                      {"pool", 1, 6, {-1, -1, -1, -1, -1, -1}}};
     struct pb_run *run = made_run("glibc", cells, 2);
     char message[512] = "", *said = NULL;
     assert_int_equal(draw(run, NULL, &said, message, sizeof message), 0);
@@ -351,8 +240,7 @@ static void folder_that_cannot_be_made_is_named(void **state)
 {
     (void)state;
     struct pb_run *run = fixture_load();
-    char message[512] = "", out[PATH_ROOM + 16];
-    snprintf(out, sizeof out, "%s/none/plots", folder);
+    char message[512] = "", *out = made_path("none/plots");
     assert_int_equal(pb_figures(run, NULL, NULL, out, stderr, message, sizeof message), -ENOTDIR);
     assert_non_null(strstr(message, out));
     pb_run_free(run);
@@ -379,14 +267,12 @@ static void heat_is_blue_below_one_and_its_ink_is_readable(void **state)
 {
     (void)state;
     unsigned ink;
-    assert_int_equal(pb_style_heat(1, &ink), 0xf7f7f7);
-    assert_int_equal(ink, 0);
-    assert_int_equal(pb_style_heat(0.25, &ink), 0x2166ac);
-    assert_int_equal(ink, 0xffffff);
-    assert_int_equal(pb_style_heat(0.01, &ink), 0x2166ac);
-    assert_int_equal(pb_style_heat(4, &ink), 0xb2182b);
-    assert_int_equal(ink, 0xffffff);
-    assert_int_equal(pb_style_heat(1000, &ink), 0xb2182b);
+    static const double ratios[] = {1, 0.25, 0.01, 4, 1000};
+    static const unsigned fills[] = {0xf7f7f7, 0x2166ac, 0x2166ac, 0xb2182b, 0xb2182b};
+    for (size_t i = 0; i < sizeof ratios / sizeof ratios[0]; i++) {
+        assert_int_equal(pb_style_heat(ratios[i], &ink), fills[i]);
+        assert_int_equal(ink, i == 0 ? 0 : 0xffffff);
+    }
 }
 
 static void spread_labels_keep_order_gap_and_bounds(void **state)
@@ -415,8 +301,6 @@ static void spread_labels_keep_order_gap_and_bounds(void **state)
     pb_style_spread(many, 3, 100, 0, 10);                      /* more than there is room for */
     assert_true(many[0] >= 0 && many[2] <= 10);
 }
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, drop_folder)
 
 int main(void)
 {

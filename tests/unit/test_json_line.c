@@ -131,12 +131,15 @@ static void a_last_line_cut_anywhere_is_dropped_and_said(void **state)
 /* Every bit of the first line's text: none of the changes goes unnoticed. */
 static void a_damaged_line_that_is_not_the_last_is_named(void **state)
 {
-    char text[512], message[256], want[300];
+    char text[512], message[512], want[300];
     (void)state;
     append(1);
     append(2);
     size_t whole = read_whole(text, sizeof text);
-    snprintf(want, sizeof want, "%s:1: the line is damaged: its crc does not match", file);
+    snprintf(want, sizeof want,
+             "%s:1: the line is damaged: its crc does not match; nothing can be read without it: "
+             "put a good copy of the file in its place, or start a new run",
+             file);
     for (size_t at = 0; at < whole / 2 - 1; at++) {
         struct pb_lines lines;
         struct seen seen = {0};
@@ -207,10 +210,47 @@ static void a_line_that_does_not_fit_leaves_the_file_as_it_was(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     int error = pb_line_append(fd, line);
     setrlimit(RLIMIT_FSIZE, &before);
-    assert_int_equal(error, -ENOSPC);
+    assert_int_equal(error, -EFBIG); /* as the system called it */
     assert_int_equal(lseek(fd, 0, SEEK_END), (off_t)whole);
     json_decref(line);
     close(fd);
+}
+
+static void a_full_device_is_named_as_such(void **state)
+{
+    (void)state;
+    int fd = open("/dev/full", O_RDWR | O_APPEND);
+    json_t *line = json_pack("{s:s}", "kind", "rep");
+    assert_true(fd >= 0);
+    assert_int_equal(pb_line_append(fd, line), -ENOSPC);
+    assert_int_equal(pb_write_whole(fd, "text", 4), -ENOSPC);
+    assert_int_equal(pb_write_whole(fd, "", 0), 0);
+    json_decref(line);
+    close(fd);
+}
+
+/* The remedy is a command that does it. */
+static void a_damaged_line_in_the_middle_can_be_taken_out_as_its_message_says(void **state)
+{
+    char text[512], message[256], *command;
+    struct pb_lines lines;
+    struct seen seen = {0};
+    (void)state;
+    for (int i = 1; i <= 3; i++)
+        append(i);
+    size_t whole = read_whole(text, sizeof text);
+    text[whole / 2] ^= 1;
+    write_whole(text, whole);
+    assert_int_equal(pb_lines_read(file, count, &seen, &lines, message, sizeof message), -EINVAL);
+    assert_int_equal(strncmp(message, file, strlen(file)), 0);
+    assert_non_null(strstr(message, ":2: the line is damaged"));
+    assert_non_null(command = strstr(message, "sed -i"));
+    *strchr(command, ',') = '\0';
+    assert_int_equal(system(command), 0);
+    seen = (struct seen){0};
+    assert_int_equal(pb_lines_read(file, count, &seen, &lines, message, sizeof message), 0);
+    assert_int_equal(seen.n, 2);
+    assert_int_equal(seen.sum, 1 + 3);
 }
 
 static void the_hash_does_not_depend_on_the_order_of_keys(void **state)
@@ -244,6 +284,8 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_an_error_with_its_name),
         ON_A_FILE(an_empty_object_and_one_with_a_crc_are_refused),
         ON_A_FILE(a_line_that_does_not_fit_leaves_the_file_as_it_was),
+        cmocka_unit_test(a_full_device_is_named_as_such),
+        ON_A_FILE(a_damaged_line_in_the_middle_can_be_taken_out_as_its_message_says),
         cmocka_unit_test(the_hash_does_not_depend_on_the_order_of_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,9 +189,11 @@ static void variables_that_no_child_is_given_are_named_without_their_values(void
 static void a_run_of_another_suite_or_machine_is_told_from_ours(void **state)
 {
     static const char *const facts[][2] = {
-        {"machine", "cpu"},  {"machine", "microcode"}, {"machine", "units"}, {"machine", "kernel"},
-        {"machine", "libc"}, {"suite", "version"},     {"suite", "git"},     {"suite", "dirty"},
-        {"suite", "flags"},  {"suite", "compiler"},    {"suite", "check"},   {"suite", "sanitizer"},
+        {"machine", "cpu"},     {"machine", "microcode"}, {"machine", "units"},
+        {"machine", "kernel"},  {"machine", "libc"},      {"machine", "malloc_conf_file"},
+        {"suite", "version"},   {"suite", "git"},         {"suite", "dirty"},
+        {"suite", "flags"},     {"suite", "compiler"},    {"suite", "check"},
+        {"suite", "sanitizer"},
     };
     struct pb_topology *topology = NULL;
     char what[64], want[64];

@@ -322,7 +322,7 @@ static void a_bad_option_of_the_command_line_is_named(void **state)
         {"set", "larson.size=1", "--set: no workload of this matrix has an option 'size'"},
         {"reference", "nosuch", "--reference: "},
         {"memory_limit", "1x", "--memory-limit: "},
-        {"sample_gap", "x", "--sample: "},
+        {"sample_gap", "x", "--sample-gap: "},
     };
     (void)state;
     struct pb_matrix *m = read_good(SMALL);

@@ -8,63 +8,7 @@
 
 #include <cmocka.h>
 
-#include "placement/placement.h"
-#include "runner/plan.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-static char path[32], message[PB_MESSAGE_MAX];
-static struct pb_topology *two_units;
-
-static int setup(void **state)
-{
-    (void)state;
-    return pb_topology_load("core:2 pu:1", &two_units);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    pb_topology_free(two_units);
-    return 0;
-}
-
-static struct pb_matrix *read_matrix(const char *text)
-{
-    struct pb_matrix *matrix = NULL;
-    snprintf(path, sizeof path, "plan-XXXXXX");
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-    int error = pb_matrix_read(path, &matrix, message, sizeof message);
-    if (error != 0)
-        fail_msg("%s", message);
-    return matrix;
-}
-
-static int try_plan(const char *text, const char *filter, struct pb_plan **plan)
-{
-    struct pb_matrix *matrix = read_matrix(text);
-    *plan = NULL;
-    message[0] = '\0';
-    int error = pb_plan_make(matrix, two_units, filter, plan, message, sizeof message);
-    pb_matrix_free(matrix);
-    unlink(path);
-    return error;
-}
-
-static struct pb_plan *make_plan(const char *text, const char *filter)
-{
-    struct pb_plan *plan;
-    int error = try_plan(text, filter, &plan);
-    if (error != 0)
-        fail_msg("%d %s", error, message);
-    return plan;
-}
+#include "plan_fixture.h"
 
 static const struct pb_plan_cell *find(const struct pb_plan *plan, const char *name)
 {
@@ -73,11 +17,6 @@ static const struct pb_plan_cell *find(const struct pb_plan *plan, const char *n
             return &plan->cells[i];
     return NULL;
 }
-
-#define AXES                                                                                       \
-    "blocks = 5\nreference = \"glibc\"\n[axes]\nalloc = [\"null\", \"pool\", \"zone\"]\n"          \
-    "threads = [1, 2]\n"
-#define PAIR AXES "[[workload]]\nname = \"pair\"\nsize = [64, 128]\n"
 
 static void arrays_multiply_with_the_variants_as_neighbours(void **state)
 {
@@ -363,5 +302,5 @@ int main(void)
         cmocka_unit_test(a_trace_runs_once_on_the_threads_of_its_data),
         cmocka_unit_test(the_printed_plan_names_cells_and_reasons),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, plan_setup, plan_teardown);
 }

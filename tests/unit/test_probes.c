@@ -99,6 +99,20 @@ static void rates_of_independent_workers_add_up(void **state)
     assert_near(throughput(&o, "thread_share_max"), 1.5);
 }
 
+static void the_sampled_pass_has_a_rate_of_its_own(void **state)
+{
+    (void)state;
+    static const struct pb_window rate[] = {{.go = 0, .begun = 0, .ended = 1000, .steps = 10}};
+    static const struct pb_window tail[] = {{.go = 0, .begun = 0, .ended = 1200, .steps = 10}};
+    struct pb_observation o = {.step_workers = 1, .workers = 1, .rate = rate, .tail = tail};
+    assert_near(throughput(&o, "sampled_ns_per_op"), 120 * pb_clock_ns(1));
+    assert_near(throughput(&o, "ns_per_op"), 100 * pb_clock_ns(1));
+    o.makespan = true;
+    assert_near(throughput(&o, "sampled_ns_per_op"), 120 * pb_clock_ns(1));
+    o.tail = NULL; /* sampling off */
+    assert_true(isnan(throughput(&o, "sampled_ns_per_op")));
+}
+
 static void a_makespan_lasts_to_the_last_end(void **state)
 {
     (void)state;
@@ -394,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_unique_and_tables_are_complete),
         cmocka_unit_test(rates_of_independent_workers_add_up),
+        cmocka_unit_test(the_sampled_pass_has_a_rate_of_its_own),
         cmocka_unit_test(a_makespan_lasts_to_the_last_end),
         cmocka_unit_test(workers_that_never_ran_together_have_no_common_window),
         cmocka_unit_test(a_window_without_steps_has_no_rate),

@@ -156,6 +156,33 @@ static void text_is_cut_between_characters_and_shows_it(void **state)
     assert_int_equal(pb_text_width("\xc3\xbc\xe2\x80\xa6x"), 3);
 }
 
+static void text_is_broken_between_words_at_the_width(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t at, indent, width;
+        const char *lines;
+    } cases[] = {
+        {"one two  three", 0, 0, 0, "one two  three"},
+        {"one two  three", 0, 2, 8, "one two\n  three"},
+        {"one two  three", 4, 4, 14, "one two\n    three"},
+        {"abcdefghij k", 0, 1, 4, "abcd\n efg\n hij\n k"},
+        {"\xc3\xbc\xc3\xbc \xc3\xbc\xc3\xbc\n", 0, 0, 3, "\xc3\xbc\xc3\xbc\n\xc3\xbc\xc3\xbc?"},
+        {"ab", 5, 5, 3, "a\n     b"},
+        {"", 2, 2, 9, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *out = open_memstream(&text, &size);
+        pb_text_wrap(out, cases[i].text, cases[i].at, cases[i].indent, cases[i].width);
+        fclose(out);
+        assert_string_equal(text, cases[i].lines);
+        free(text);
+    }
+}
+
 static void numbers_have_three_digits(void **state)
 {
     (void)state;
@@ -188,6 +215,7 @@ int main(void)
         cmocka_unit_test(hostile_names_come_back_from_csv_and_json),
         cmocka_unit_test(hostile_names_make_no_markup),
         cmocka_unit_test(text_is_cut_between_characters_and_shows_it),
+        cmocka_unit_test(text_is_broken_between_words_at_the_width),
         cmocka_unit_test(numbers_have_three_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

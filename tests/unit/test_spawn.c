@@ -198,6 +198,35 @@ static void a_program_that_is_not_there_is_an_error(void **state)
     assert_int_equal(run("", (struct pb_child){.program = "/nonexistent/program"}), -ENOENT);
 }
 
+/* No descriptor left for the first, the second, ... and last for the watching: the error says so,
+ * and nothing stays open or alive. */
+static void too_few_descriptors_are_an_error_and_leave_nothing_behind(void **state)
+{
+    struct rlimit before, limit;
+    int first = dup(STDIN_FILENO), next;
+    size_t refused = 0;
+    (void)state;
+    close(first);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int more = 0; more < 7; more++) {
+        limit = before;
+        limit.rlim_cur = (rlim_t)(first + more);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        int error = run("echo '{}'", (struct pb_child){0});
+        setrlimit(RLIMIT_NOFILE, &before);
+        if (error == 0)
+            free(outcome.answer);
+        else
+            assert_int_equal(error, -EMFILE);
+        refused += error != 0;
+        next = dup(STDIN_FILENO);
+        close(next);
+        assert_int_equal(next, first);
+        assert_int_equal(wait4(-1, NULL, WNOHANG, NULL), -1);
+    }
+    assert_in_range(refused, 6, 7);
+}
+
 static void a_child_that_reads_nothing_is_no_error(void **state)
 {
     enum { BYTES = 200000 };
@@ -245,6 +274,7 @@ int main(void)
         cmocka_unit_test(how_a_child_ended_is_known_where_sigchld_is_ignored),
         cmocka_unit_test(an_end_that_is_not_known_is_an_error),
         cmocka_unit_test(a_program_that_is_not_there_is_an_error),
+        cmocka_unit_test(too_few_descriptors_are_an_error_and_leave_nothing_behind),
         cmocka_unit_test(a_child_that_reads_nothing_is_no_error),
         cmocka_unit_test(one_interrupt_waits_and_two_do_not),
     };

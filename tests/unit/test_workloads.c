@@ -323,14 +323,25 @@ static void larson_keeps_its_sizes_and_its_live_set(void **state)
     assert_int_equal(sizes, 0x3ff);
 }
 
+/* Before anything runs, and again where it would be drawn from. */
 static void larson_refuses_a_range_that_is_upside_down(void **state)
 {
+    static const char what[] = "min=100 is above max=99; lower min or raise max";
     struct play play;
+    char message[100] = "";
 
     (void)state;
     play_open(&play, "larson", "min=100,max=99", 1, 1, 1.0);
     assert_int_equal(play.error, -EINVAL);
-    assert_non_null(strstr(play.message, "min=100"));
+    assert_string_equal(play.message, what);
+    assert_int_equal(play.workload->check(play.options, message, sizeof(message)), -EINVAL);
+    assert_string_equal(message, what);
+    play_close(&play);
+    message[0] = '\0';
+    play_open(&play, "larson", "min=99,max=99", 1, 1, 1.0);
+    assert_int_equal(play.error, 0);
+    assert_int_equal(play.workload->check(play.options, message, sizeof(message)), 0);
+    assert_string_equal(message, "");
     play_close(&play);
 }
 
@@ -354,6 +365,7 @@ static void the_scale_multiplies_steps(void **state)
 static void every_workload_is_complete_and_found_by_name(void **state)
 {
     const struct pb_workload *w;
+    char message[100];
     size_t n = 0;
 
     (void)state;
@@ -368,6 +380,8 @@ static void every_workload_is_complete_and_found_by_name(void **state)
         assert_non_null(w->step);
         assert_non_null(w->setup);
         assert_non_null(w->steps);
+        if (w->check != NULL)
+            assert_int_equal(w->check(options, message, sizeof(message)), 0);
         assert_int_equal(w->workers != NULL, (w->flags & PB_WORKLOAD_OWN_THREADS) != 0);
     }
     assert_true(n > 0);

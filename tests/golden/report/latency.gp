@@ -3,7 +3,7 @@ BASE = 'latency'
 DATA = 'latency.tsv'
 TITLE = 'How long does one call take, from the typical to the worst?'
 SUBTITLE = 'time of one call (log scale) over its percentile (each nine has the same room); calls sampled at random, n = 4 to 6 repetitions; lower is better'
-READING = 'lines: all repetitions together, up to where 10 samples lie beyond; bands: least and most of the repetitions; below 20 ns the clock says nothing; thin grey: further variants; thin dotted: null, the harness alone'
+READING = 'lines: merged repetitions, to where 10 samples lie beyond; bands: their least and most; below 20 ns the clock says nothing; thin grey: further variants; thin dotted: null, the harness alone'
 FOOTER = 'run 20250302-101112-c0ffee · bench, Example CPU 9000 · Linux 6.1.0-example x86_64 · poolbench 0.1.0 · exploratory'
 WIDTH = 1280
 HEIGHT = 1212

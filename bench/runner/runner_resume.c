@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking a run up again: what of it is on disk, whether it may go on here, and what is left of it
+ * (runner.h). What was measured is not measured again; what was unavailable is tried again, as its
+ * library may have come. */
+#include "runner/machine.h"
+#include "runner/run.h"
+#include "runner/runner_internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void note_rep(struct pb_work *s, const struct pb_rep *rep)
+{
+    for (size_t i = 0; i < s->plan->cells_n; i++) {
+        struct pb_plan_slot slot = {rep->block, i};
+        if (strcmp(s->plan->cells[i].id, rep->cell) != 0 || rep->block >= s->plan->blocks)
+            continue;
+        if (rep->status == PB_UNAVAILABLE && s->plan->cells[i].mark != PB_UNAVAILABLE) {
+            s->stale[i] = true;
+            break;
+        }
+        pb_work_note(s, &slot, rep->status);
+        return;
+    }
+    s->counts[rep->status]++;
+}
+
+/* A file whole, or NULL: errno says why. */
+static char *whole_file(const char *path)
+{
+    size_t room = 0;
+    char *text = NULL;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return NULL;
+    if (getdelim(&text, &room, '\0', file) < 0) {
+        free(text);
+        text = ferror(file) != 0 ? NULL : strdup("");
+    }
+    fclose(file);
+    return text;
+}
+
+/* The records hold the matrix too: what is gone is put back, and what is another is refused.
+ * Returns an exit code. */
+static int check_matrix(struct pb_work *s, const struct pb_run *run, const char *path)
+{
+    const json_t *matrix = json_object_get(run->header, "matrix");
+    const char *then = json_string_value(json_object_get(matrix, "text"));
+    int error = 0;
+    if (then == NULL) {
+        snprintf(s->message, sizeof s->message,
+                 "%s/records.jsonl:1: the matrix's text is not there; start a new run",
+                 run->folder);
+        return PB_EXIT_USAGE;
+    }
+    char *now = whole_file(path);
+    if (now == NULL && errno == ENOENT) {
+        error = pb_store_put_matrix(&s->store, then, s->message, sizeof s->message);
+        if (error == 0)
+            fprintf(stderr, "%s was gone; it is put back from the records\n", path);
+    } else if (now == NULL) {
+        error = -errno;
+        snprintf(s->message, sizeof s->message, "%.400s: %s", path, strerror(-error));
+    } else if (strcmp(now, then) != 0) {
+        error = -EINVAL;
+        snprintf(
+            s->message, sizeof s->message,
+            "%.300s: not the matrix that the run began with; remove it and resume puts the right "
+            "one back, or start a new run",
+            path);
+    }
+    free(now);
+    return error == 0 ? PB_EXIT_GOOD : pb_exit_of(error);
+}
+
+/* Finds, locks and reads the run, then plans it. The lock comes first, so that nobody writes behind
+ * what is read here. Returns an exit code. */
+static int take_up(struct pb_work *s, const char *name, char *folder, size_t size,
+                   struct pb_run **run)
+{
+    char path[PATH_MAX + 16], what[64];
+    int error = pb_store_find(name, folder, size, s->message, sizeof s->message);
+    if (error == 0)
+        error = pb_store_reopen(folder, &s->store, s->message, sizeof s->message);
+    if (error == -EWOULDBLOCK)
+        return PB_EXIT_USAGE;
+    if (error == 0)
+        error = pb_run_load(folder, run, s->message, sizeof s->message);
+    if (error != 0)
+        return pb_exit_of(error);
+    snprintf(path, sizeof path, "%s/matrix.toml", (*run)->folder);
+    int code = check_matrix(s, *run, path);
+    if (code == PB_EXIT_GOOD)
+        code = pb_work_prepare(s, path, json_object_get((*run)->header, "options"));
+    if (code == PB_EXIT_GOOD && !pb_machine_same((*run)->header, s->topology, what, sizeof what)) {
+        snprintf(s->message, sizeof s->message,
+                 "%s: %s is not what the run began with; start a new run", (*run)->folder, what);
+        code = PB_EXIT_MACHINE;
+    }
+    return code;
+}
+
+/* Runs what is left, if anything is. */
+static int go_on(struct pb_work *s, const struct pb_run *run, bool quiet)
+{
+    size_t again = 0;
+    bool todo = false;
+    if (s->store.torn)
+        fprintf(stderr, "%s: the last line was cut off; its repetition runs again\n", run->folder);
+    for (size_t i = 0; i < run->reps_n; i++)
+        note_rep(s, &run->reps[i]);
+    for (size_t i = 0; i < s->plan->cells_n; i++)
+        again += s->stale[i];
+    for (size_t i = 0; i < s->plan->order_n && !todo; i++)
+        todo = pb_work_is_todo(s, &s->plan->order[i]);
+    if (again > 0)
+        fprintf(stderr, "%zu cell%s that could not run %s tried again\n", again,
+                again == 1 ? "" : "s", again == 1 ? "is" : "are");
+    return run->complete && !todo ? pb_work_verdict(s) : pb_work_run(s, quiet);
+}
+
+int pb_runner_resume(const char *name, const char *program, bool quiet, char *folder, size_t size)
+{
+    struct pb_work s;
+    struct pb_run *run = NULL;
+    folder[0] = '\0';
+    pb_work_open(&s, program);
+    int code = take_up(&s, name, folder, size, &run);
+    if (code == PB_EXIT_GOOD) {
+        code = go_on(&s, run, quiet);
+    } else {
+        folder[0] = '\0';
+        pb_work_complain(&s, code);
+    }
+    pb_run_free(run);
+    pb_work_close(&s);
+    return code;
+}

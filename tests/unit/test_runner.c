@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole runs and their taking up, with a shell script in the place of the child: what is on disk,
+ * what runs again, and how a run ends that the machine does not let go on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "runner/json_line.h"
+#include "runner/run.h"
+#include "runner/runner.h"
+#include "runner/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GOOD        "echo '{\"status\":\"ok\",\"reason\":\"\",\"wall_ns\":5}'"
+#define UNAVAILABLE "echo '{\"status\":\"unavailable\",\"reason\":\"not here\"}'"
+#define ZONE        "*zone*) " /* a pattern of the spec that the child reads */
+
+static const char matrix_text[] = "name = \"m\"\nblocks = 3\nreference = \"pool\"\naa = false\n"
+                                  "[axes]\nalloc = [\"pool\", \"zone\"]\n"
+                                  "[[workload]]\nname = \"pair\"\nops = 1000\n";
+
+static char folder[64], said[4096];
+
+static char *below(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void put(const char *name, const char *text, unsigned mode)
+{
+    FILE *file = fopen(below(name), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    chmod(below(name), mode);
+}
+
+/* The child: `cases` answer to what they match, anything else is good. */
+static void put_child(const char *cases)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "#!/bin/sh\ncase $(cat) in\n%s*) " GOOD " ;;\nesac\n", cases);
+    put("child", text, 0755);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "runner-XXXXXX");
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int drop_folder(void **state)
+{
+    static const char *const names[] = {
+        "run/records.jsonl", "run/matrix.toml", "run", "m.toml", "child", "said"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        remove(below(names[i]));
+    return rmdir(folder);
+}
+
+/* Catches what is said on standard error. */
+static int hush(void)
+{
+    int kept = dup(STDERR_FILENO);
+    int fd = open(below("said"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+    return kept;
+}
+
+static void listen_again(int kept)
+{
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    FILE *file = fopen(below("said"), "r");
+    said[fread(said, 1, sizeof said - 1, file)] = '\0';
+    fclose(file);
+}
+
+static size_t lines_said(void)
+{
+    size_t n = 0;
+    for (const char *at = said; (at = strchr(at, '\n')) != NULL; at++)
+        n++;
+    return n;
+}
+
+static int run(void)
+{
+    char out[128], program[128], matrix[128], made[PATH_MAX];
+    snprintf(out, sizeof out, "%s/run", folder);
+    snprintf(program, sizeof program, "%s/child", folder);
+    snprintf(matrix, sizeof matrix, "./%s/m.toml", folder);
+    put("m.toml", matrix_text, 0644);
+    json_t *options = json_object();
+    const struct pb_request request = {
+        .matrix = matrix, .options = options, .out = out, .program = program, .quiet = true};
+    int kept = hush();
+    int code = pb_runner_run(&request, made, sizeof made);
+    listen_again(kept);
+    json_decref(options);
+    return code;
+}
+
+static int resume(void)
+{
+    char out[128], program[128], made[PATH_MAX];
+    snprintf(out, sizeof out, "%s/run", folder);
+    snprintf(program, sizeof program, "%s/child", folder);
+    int kept = hush();
+    int code = pb_runner_resume(out, program, true, made, sizeof made);
+    listen_again(kept);
+    return code;
+}
+
+/* The repetitions that count, of that status. */
+static size_t count(enum pb_status status)
+{
+    struct pb_run *loaded = NULL;
+    char message[512] = "";
+    size_t n = 0;
+    if (pb_run_load(below("run"), &loaded, message, sizeof message) != 0)
+        fail_msg("%s", message);
+    for (size_t i = 0; i < loaded->reps_n; i++)
+        n += loaded->reps[i].status == status;
+    pb_run_free(loaded);
+    return n;
+}
+
+static off_t records_size(void)
+{
+    struct stat st = {0};
+    assert_int_equal(stat(below("run/records.jsonl"), &st), 0);
+    return st.st_size;
+}
+
+/* The last line, which is of kind "end": how many repetitions of a status it counts. */
+static json_int_t ended_with(const char *status)
+{
+    char line[4096] = "", last[4096] = "";
+    json_t *object = NULL;
+    FILE *file = fopen(below("run/records.jsonl"), "r");
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strchr(line, '\n') != NULL)
+            strcpy(last, line);
+    fclose(file);
+    assert_int_equal(pb_line_parse(last, strcspn(last, "\n"), &object), 0);
+    assert_string_equal(json_string_value(json_object_get(object, "kind")), "end");
+    json_int_t n = json_integer_value(json_object_get(object, status));
+    json_decref(object);
+    return n;
+}
+
+static void a_run_measures_every_cell_in_every_block_and_resume_finds_nothing_to_do(void **state)
+{
+    (void)state;
+    put_child("");
+    assert_int_equal(run(), PB_EXIT_GOOD);
+    assert_int_equal(count(PB_OK), 6);
+    off_t size = records_size();
+    put_child(ZONE "exit 1 ;;\n");
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_int_equal(records_size(), size);
+}
+
+static void what_was_unavailable_is_tried_again_and_nothing_else(void **state)
+{
+    (void)state;
+    put_child(ZONE UNAVAILABLE " ;;\n");
+    assert_int_equal(run(), PB_EXIT_GOOD);
+    assert_int_equal(count(PB_OK), 3);
+    assert_int_equal(count(PB_UNAVAILABLE), 1);
+    assert_int_equal(ended_with("unavailable"), 1);
+    assert_int_equal(resume(), PB_EXIT_GOOD); /* still not there */
+    assert_non_null(strstr(said, "1 cell that could not run is tried again"));
+    assert_int_equal(count(PB_UNAVAILABLE), 1);
+    assert_int_equal(ended_with("unavailable"), 1);
+    put_child("*pool*) exit 1 ;;\n"); /* which is measured, and must not run again */
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_int_equal(count(PB_OK), 6);
+    assert_int_equal(count(PB_UNAVAILABLE), 0);
+    assert_int_equal(ended_with("ok"), 6);
+    assert_int_equal(ended_with("unavailable"), 0);
+    off_t size = records_size();
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_int_equal(records_size(), size);
+}
+
+static void a_matrix_that_is_gone_comes_back_from_the_records(void **state)
+{
+    char text[sizeof matrix_text + 16] = "";
+    (void)state;
+    put_child(ZONE UNAVAILABLE " ;;\n");
+    assert_int_equal(run(), PB_EXIT_GOOD);
+    put_child("");
+    unlink(below("run/matrix.toml"));
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_non_null(strstr(said, "matrix.toml was gone; it is put back from the records\n"));
+    assert_int_equal(count(PB_OK), 6);
+    FILE *file = fopen(below("run/matrix.toml"), "r");
+    assert_non_null(file);
+    assert_int_equal(fread(text, 1, sizeof text - 1, file), sizeof matrix_text - 1);
+    fclose(file);
+    assert_string_equal(text, matrix_text);
+    put("run/matrix.toml", "name = \"oth", 0644);
+    assert_int_equal(resume(), PB_EXIT_USAGE);
+    assert_int_equal(lines_said(), 1);
+    assert_non_null(strstr(said, "remove it and resume puts the right one back"));
+}
+
+static void a_disk_that_fills_ends_the_run_and_keeps_what_is_measured(void **state)
+{
+    struct rlimit before, limit;
+    (void)state;
+    put_child("");
+    assert_int_equal(run(), PB_EXIT_GOOD);
+    const off_t whole = records_size();
+    remove(below("run/records.jsonl"));
+    remove(below("run/matrix.toml"));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = (rlim_t)whole - 1200;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    int code = run();
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(code, PB_EXIT_MACHINE);
+    assert_int_equal(lines_said(), 1);
+    assert_non_null(strstr(said, "/records.jsonl: File too large; raise the limit"));
+    assert_non_null(strstr(said, "go on with: poolbench resume "));
+    size_t kept = count(PB_OK);
+    assert_in_range(kept, 1, 5);
+    put_child("");
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_int_equal(count(PB_OK), 6);
+}
+
+static void a_run_whose_first_line_cannot_be_written_leaves_nothing(void **state)
+{
+    struct rlimit before, limit;
+    (void)state;
+    put_child("");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = sizeof matrix_text + 100;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    int code = run();
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(code, PB_EXIT_MACHINE);
+    assert_int_equal(lines_said(), 1);
+    assert_non_null(strstr(said, "/records.jsonl: File too large; raise the limit"));
+    assert_non_null(strstr(said, "or give another --out"));
+    assert_int_equal(access(below("run"), F_OK), -1);
+}
+
+static void a_machine_without_descriptors_ends_the_run_with_one_line(void **state)
+{
+    struct rlimit before, limit;
+    int first = dup(STDIN_FILENO);
+    (void)state;
+    close(first);
+    put_child("");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = before;
+    limit.rlim_cur = (rlim_t)first + 6; /* the records, the signals, standard error, two pipes */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    int code = run();
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(code, PB_EXIT_MACHINE);
+    assert_int_equal(lines_said(), 1);
+    assert_non_null(strstr(said, "Too many open files; raise the limit on open files"));
+    assert_non_null(strstr(said, "go on with: poolbench resume "));
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_int_equal(count(PB_OK), 6);
+}
+
+#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, drop_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_A_FOLDER(a_run_measures_every_cell_in_every_block_and_resume_finds_nothing_to_do),
+        IN_A_FOLDER(what_was_unavailable_is_tried_again_and_nothing_else),
+        IN_A_FOLDER(a_matrix_that_is_gone_comes_back_from_the_records),
+        IN_A_FOLDER(a_disk_that_fills_ends_the_run_and_keeps_what_is_measured),
+        IN_A_FOLDER(a_run_whose_first_line_cannot_be_written_leaves_nothing),
+        IN_A_FOLDER(a_machine_without_descriptors_ends_the_run_with_one_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
