@@ -24,6 +24,7 @@ static struct pb_vatable given;
 struct place {
     void *(*take)(size_t bytes, bool *sure);
     void (*give)(void *at, size_t bytes);
+    bool huge; /* locked in whole huge pages: one that is locked in part may be cut up */
 };
 
 static void *pool_take(size_t bytes, bool *sure)
@@ -93,8 +94,14 @@ static void *transparent_take(size_t bytes, bool *sure)
 }
 
 enum { PLACES = 3, PLACES_AT_DISPATCH = 1 };
-static const struct place places[PLACES] = {
-    {pool_take, pool_give}, {huge_take, huge_give}, {transparent_take, huge_give}};
+static const struct place places[PLACES] = {{pool_take, pool_give, false},
+                                            {huge_take, huge_give, true},
+                                            {transparent_take, huge_give, true}};
+
+static size_t locked_bytes(size_t place, size_t bytes)
+{
+    return places[place].huge ? huge_round(bytes) : bytes;
+}
 
 /* Whether the frames are known, follow each other and end at or below `highest`. */
 static bool frames_follow(const unsigned char *at, size_t pages, uint64_t highest)
@@ -124,18 +131,19 @@ static int note_given(const void *at, size_t bytes, size_t place)
 /* One place's memory, locked, or NULL. */
 static void *take_from(size_t place, size_t bytes, uint64_t highest)
 {
+    size_t held = locked_bytes(place, bytes);
     bool sure = false, limited = highest < ((uint64_t)1 << PHYSICAL_BITS) - 1;
     void *at = places[place].take(bytes, &sure);
     if (at == NULL)
         return NULL;
-    if (pb_resident_populate(at, bytes, true) != 0 || pb_resident_lock(at, bytes) != 0)
+    if (pb_resident_populate(at, bytes, true) != 0 || pb_resident_lock(at, held) != 0)
         goto out_give;
     if ((limited || !sure) && !frames_follow(at, BYTES_TO_PAGES(bytes), highest))
         goto out_unlock;
     if (note_given(at, bytes, place) == 0)
         return at;
 out_unlock:
-    (void)pb_resident_unlock(at, bytes);
+    (void)pb_resident_unlock(at, held);
 out_give:
     places[place].give(at, bytes);
     return NULL;
@@ -173,7 +181,7 @@ static bool forget_given(const void *at, struct pb_vatable_entry *block)
 static void give_back(const struct pb_vatable_entry *block)
 {
     void *at = (void *)block->key; /* NOLINT: the table keeps addresses as numbers */
-    (void)pb_resident_unlock(at, block->value);
+    (void)pb_resident_unlock(at, locked_bytes(block->extra, block->value));
     places[block->extra].give(at, block->value);
 }
 

@@ -80,23 +80,11 @@ bool pb_resident_now(const void *at, size_t bytes)
     return true;
 }
 
-/* Whether MADV_COLD is known here, and so tells locked pages; under the mutex. */
-static bool cold_tells(void)
-{
-    static enum { UNKNOWN, NO, YES } answer;
-    if (answer == UNKNOWN) {
-        void *page = pb_pages_map(1);
-        answer = page != NULL && madvise(page, pb_page_bytes(), MADV_COLD) == 0 ? YES : NO;
-        pb_pages_unmap(page, 1);
-    }
-    return answer == YES;
-}
-
-/* Whether a page of the range is locked by somebody. */
+/* Whether a page of the range is locked already: the one thing that MS_INVALIDATE does on Linux is
+ * to refuse that (msync(2), EBUSY). */
 static bool locked_before(struct range r)
 {
-    return cold_tells() && madvise(address(r.start), r.end - r.start, MADV_COLD) != 0 &&
-           errno == EINVAL;
+    return msync(address(r.start), r.end - r.start, MS_INVALIDATE) != 0 && errno == EBUSY;
 }
 
 static enum hold hold(struct range r)

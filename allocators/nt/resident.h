@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages that stay in memory: bringing them in, and mlock(2) with a count a page, because mlock does
  * not nest (two locks and one unlock leave the page unlocked). MDLs, sections and contiguous memory
- * share the counts. A page that somebody else had locked before is counted and left to them; the
- * system tells so by refusing MADV_COLD on it (where it knows MADV_COLD: Linux 5.4).
- * Source:  mlock(2), madvise(2). Where RLIMIT_MEMLOCK refuses, pages are counted but not held.
+ * share the counts. A page that somebody else had locked before (the nonpaged pool) is counted and
+ * left to them.
+ * Source:  mlock(2), msync(2), madvise(2). Beyond RLIMIT_MEMLOCK pages are counted and not held.
  * I1       a page is in the table if and only if its count is above 0
  * Locks    one mutex; held over the system calls, so that nobody sees a count before its lock
  * Threads: any. May include: nt/. A child of fork inherits the counts without the locks. */

@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The public calls of poolbench/nt/slist.h, out of line over the inline ones of nt/slist.h, which
- * says why they are sound. Where the processor has a fix-up (nt/fixup.h) the first head that is
- * made installs its handler, so that entries may be unmapped under poppers; elsewhere the memory of
- * entries has to stay mapped while a popper lives.
- * Threads: as the header says. May touch: SIGSEGV's and SIGBUS's actions, once. */
+ * says why they are sound. Where the processor has a fix-up (nt/fixup.h) whoever makes a head puts
+ * its handler in front of the others, so that entries may be unmapped under poppers; elsewhere the
+ * memory of entries has to stay mapped while a popper lives.
+ * Threads: as the header says. May touch: SIGSEGV's and SIGBUS's actions. */
 #include "nt/slist.h"
 
 #include <poolbench/nt/status.h>
-
-#include <pthread.h>
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void install_fixup(void)
-{
-    (void)pb_fixup_install(); /* refused only where there is none */
-}
 
 BOOLEAN pb_slist_available(void)
 {
@@ -26,7 +17,7 @@ void ExInitializeSListHead(PSLIST_HEADER ListHead)
 {
     if ((ULONG_PTR)ListHead % _Alignof(SLIST_HEADER) != 0)
         ExRaiseDatatypeMisalignment();
-    (void)pthread_once(&once, install_fixup);
+    (void)pb_fixup_install(); /* refused only where there is none */
     pb_slist_init(ListHead);
 }
 

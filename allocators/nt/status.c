@@ -27,7 +27,7 @@ static __attribute__((noreturn)) void unwind(NTSTATUS status)
     innermost = frame->outer;
     pb_irql = frame->irql;
     entered_with = status;
-    siglongjmp(frame->at, 1);
+    longjmp(frame->at, 1);
 }
 
 static void raise_fault(void)

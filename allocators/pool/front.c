@@ -186,6 +186,18 @@ static bool is_charged(const struct pool_front *front, const struct pool_ask *as
            ask->bytes <= PAGE_SIZE - front->shape.granule - sizeof(PVOID);
 }
 
+/* The reserve's block, or NULL: then the machine has stopped. */
+static void *allocate_reserved(struct pool_front *front, const struct pool_ask *ask)
+{
+    struct pool_reserve_block found;
+    void *block = pb_front_last_resort(front, ask);
+    if (block == NULL || !pb_pool_reserve_find(front->reserve, block, &found))
+        return NULL;
+    count_allocated(front, ask->tag, ask->type, found.bytes);
+    atomic_fetch_add_explicit(&front->reserved, 1, memory_order_relaxed); /* a figure */
+    return block;
+}
+
 void *pb_front_allocate(struct pool_front *front, const struct pool_ask *ask)
 {
     NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
@@ -193,13 +205,10 @@ void *pb_front_allocate(struct pool_front *front, const struct pool_ask *ask)
         return NULL;
     void *block = is_charged(front, ask) ? allocate_charged(front, ask, &status)
                                          : allocate_somewhere(front, ask, false);
-    if (block == NULL && (ask->type & POOL_BIT_MUST_SUCCEED) != 0 &&
-        status != STATUS_QUOTA_EXCEEDED) {
-        block = pb_front_last_resort(front, ask);
-        if (block == NULL)
-            return NULL; /* the machine has stopped */
-    }
-    if (block == NULL && (ask->flags & POOL_ASK_RAISE) != 0)
+    bool must = (ask->type & POOL_BIT_MUST_SUCCEED) != 0 && status != STATUS_QUOTA_EXCEEDED;
+    if (block == NULL && must)
+        block = allocate_reserved(front, ask);
+    else if (block == NULL && (ask->flags & POOL_ASK_RAISE) != 0)
         ExRaiseStatus(status);
     if (block != NULL && (ask->flags & POOL_ASK_ZERO) != 0)
         memset(block, 0, ask->bytes);
@@ -223,31 +232,33 @@ static bool find_special(const struct pool_special *special, const void *at, str
     return true;
 }
 
-static bool find_reserve(struct pool_reserve *reserve, const void *at, struct found *found)
+static bool find_reserve(const struct pool_reserve *reserve, const void *at, struct found *found)
 {
     struct pool_reserve_block block;
-    if (!pb_pool_reserve_find(reserve, at, &block)) {
-        KeBugCheckEx(BAD_POOL_CALLER, BAD_CALLER_NOT_POOL, (ULONG_PTR)at, 0, 0);
+    if (!pb_pool_reserve_find(reserve, at, &block))
         return false;
-    }
     found->where = FOUND_RESERVE;
     found->block = (struct pool_block){
         .type = block.type, .tag = block.tag, .granted = block.bytes, .usable = block.bytes};
     return true;
 }
 
-/* False after a bugcheck. */
+/* False after a bugcheck: the free of what is no block says what is wrong with it. */
 static bool find(struct pool_front *front, void *at, struct found *found)
 {
     struct pool_special *special = special_of(front);
     if (special != NULL && pb_pool_special_owns(special, at)) {
         if (find_special(special, at, found))
             return true;
-        pb_pool_special_free(special, at); /* which says what is wrong */
+        pb_pool_special_free(special, at);
         return false;
     }
-    if (front->reserve != NULL && pb_pool_reserve_owns(front->reserve, at))
-        return find_reserve(front->reserve, at, found);
+    if (front->reserve != NULL && pb_pool_reserve_owns(front->reserve, at)) {
+        if (find_reserve(front->reserve, at, found))
+            return true;
+        pb_pool_reserve_free(front->reserve, at);
+        return false;
+    }
     found->where = FOUND_POOL;
     return pb_pool_inspect(front->pool, at, &found->block);
 }
@@ -298,8 +309,9 @@ void pb_front_free(struct pool_front *front, void *block, uint32_t tag)
         free_special(front, block, &found);
         break;
     case FOUND_RESERVE:
-        count_freed(front, b->tag, b->type, b->granted);
         pb_pool_reserve_free(front->reserve, block);
+        count_freed(front, b->tag, b->type, b->granted);
+        atomic_fetch_sub_explicit(&front->reserved, 1, memory_order_relaxed); /* a figure */
         break;
     }
 }

@@ -66,6 +66,7 @@ struct pool_front {
     bool serves_must_succeed;
     unsigned special_flags; /* POOL_ASK_ bits that the option `special` adds to every request */
     struct pool_reserve *reserve;           /* NULL: none */
+    _Atomic size_t reserved;                /* its blocks in use */
     _Atomic(struct pool_special *) special; /* made at first use; NULL: not yet */
     pthread_mutex_t making_special;
     _Atomic uint64_t above_page; /* nonpaged requests above a page, for the bugcheck that tells */

@@ -112,7 +112,7 @@ void *pb_front_last_resort(struct pool_front *front, const struct pool_ask *ask)
 {
     void *block = NULL;
     if (front->reserve != NULL)
-        block = pb_pool_reserve_allocate(front->reserve, ask->type, ask->bytes, ask->tag);
+        block = pb_pool_reserve_allocate(front->reserve, ask->bytes, ask->tag, ask->type);
     if (block == NULL)
         reserve_is_empty(front, ask);
     return block;

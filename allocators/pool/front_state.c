@@ -37,7 +37,7 @@ static size_t live_by_counts(struct pool_front *front)
         pb_pool_counts(front->pool, (enum pool_class) class, &counts);
         live += counts.running_allocs - counts.running_frees;
     }
-    size_t reserved = front->reserve != NULL ? pb_pool_reserve_count(front->reserve) : 0;
+    size_t reserved = atomic_load_explicit(&front->reserved, memory_order_relaxed);
     return (size_t)live + reserved + pb_front_special_count(front);
 }
 
@@ -49,5 +49,8 @@ size_t pb_front_live(struct pool_front *front)
 
 int pb_front_check(struct pool_front *front, char *message, size_t message_size)
 {
-    return pb_pool_check(front->pool, message, message_size);
+    int error = pb_pool_check(front->pool, message, message_size);
+    if (error == 0 && front->reserve != NULL)
+        error = pb_pool_reserve_check(front->reserve, message, message_size);
+    return error;
 }

@@ -10,6 +10,7 @@
 #ifndef PB_TEST_NT_H
 #define PB_TEST_NT_H
 
+#include "nt/fixup.h"
 #include <poolbench/nt/irql.h>
 
 #include <pthread.h>
@@ -94,6 +95,14 @@ static inline int nt_teardown(void **state)
     {                                                                                              \
         sentence, function, nt_setup_free, nt_teardown, NULL                                       \
     }
+
+/* For a test in which a body's fault is to raise, or a pop's to be fixed up: cmocka puts a handler
+ * of its own around each test, and this one in front of that. FALSE where no fault can be caught.
+ */
+static inline BOOLEAN nt_catch_faults(void)
+{
+    return (BOOLEAN)(pb_fixup_install() == 0);
+}
 
 struct nt_worker {
     void (*work)(void *shared, unsigned index);

@@ -5,7 +5,7 @@
 #ifndef PB_TEST_POOL_ENGINE_FIXTURE_H
 #define PB_TEST_POOL_ENGINE_FIXTURE_H
 
-#include "../unit/refuse.h"
+#include "unit/refuse.h"
 #include "option.h"
 #include "pool/links.h"
 #include "pool/pending.h"
@@ -69,14 +69,14 @@ static inline void open_pool(const char *text)
 }
 
 /* Without lookaside lists, so that each call is one of the pool proper. */
-#define BARE "lists=off,shared_lists=off,"
+#define BARE "lists=off,shared_lists=off"
 
 static inline int setup(void **state)
 {
     refuse_install(state);
     pb_bugcheck_hook = record_bugcheck;
     memset(bugcheck, 0, sizeof bugcheck);
-    open_pool(BARE "link_checks=on");
+    open_pool(BARE ",link_checks=on");
     return 0;
 }
 
@@ -222,7 +222,7 @@ static inline unsigned churn(unsigned steps)
         live[slot] = ask(bytes, 0, TAG_TEST, alignment);
         failures += live[slot] == NULL;
         if (live[slot] != NULL) {
-            assert_int_equal((uintptr_t)live[slot] & ((alignment | 1) - 1u) & ~1u, 0);
+            assert_int_equal((uintptr_t)live[slot] & (alignment > 0 ? alignment - 1 : 0), 0);
             assert_true(look(live[slot]).usable >= bytes);
             memset(live[slot], 0xA5, bytes);
         }

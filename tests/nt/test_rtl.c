@@ -87,12 +87,9 @@ static __attribute__((noinline)) void keep_a_secret(volatile unsigned char **whe
     (void)RtlSecureZeroMemory(secret, sizeof secret);
 }
 
-#if defined(__clang__) || defined(__GNUC__)
-#define UNCHECKED __attribute__((no_sanitize("address", "thread")))
-#endif
-
 /* What is left on the stack of a function that has returned. */
-static UNCHECKED unsigned count_left(const volatile unsigned char *where)
+static __attribute__((no_sanitize("address", "thread"))) unsigned
+count_left(const volatile unsigned char *where)
 {
     unsigned left = 0;
     for (unsigned i = 0; i < 64; i++)

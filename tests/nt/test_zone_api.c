@@ -122,21 +122,29 @@ static void freeing(void **state)
     assert_ptr_equal(ExAllocateFromZone(&zone), high);
 }
 
+/* Of the address so far behind `segment_start`, be it still in that array or not. */
+static BOOLEAN is_in_first(const ZONE_HEADER *zone, const void *segment_start, LONG_PTR offset)
+{
+    return ExIsObjectInFirstZoneSegment(
+        zone, (const void *)((ULONG_PTR)segment_start + (ULONG_PTR)offset));
+}
+
 static void first_segment(void **state)
 {
+    enum { CARVED = HEADER + 63 * BLOCK };
     ZONE_HEADER zone;
     (void)state;
     assert_int_equal(ExInitializeZone(&zone, BLOCK, segment, SEGMENT), STATUS_SUCCESS);
-    assert_int_equal(ExIsObjectInFirstZoneSegment(&zone, segment), TRUE);
-    assert_int_equal(ExIsObjectInFirstZoneSegment(&zone, segment + HEADER + 63 * BLOCK - 1), TRUE);
-    assert_int_equal(ExIsObjectInFirstZoneSegment(&zone, segment + HEADER + 63 * BLOCK), FALSE);
-    assert_int_equal(ExIsObjectInFirstZoneSegment(&zone, segment - 1), FALSE);
+    assert_int_equal(is_in_first(&zone, segment, -1), FALSE);
+    assert_int_equal(is_in_first(&zone, segment, 0), TRUE);
+    assert_int_equal(is_in_first(&zone, segment, CARVED - 1), TRUE);
+    assert_int_equal(is_in_first(&zone, segment, CARVED), FALSE);
     /* after an extension it asks the newest segment, with the sum of all lengths */
     assert_int_equal(ExExtendZone(&zone, more, SEGMENT), STATUS_SUCCESS);
-    assert_int_equal(ExIsObjectInFirstZoneSegment(&zone, more), TRUE);
-    assert_int_equal(ExIsObjectInFirstZoneSegment(&zone, more + 2 * (HEADER + 63 * BLOCK) - 1),
-                     TRUE);
-    assert_int_equal(ExIsObjectInFirstZoneSegment(&zone, more + 2 * (HEADER + 63 * BLOCK)), FALSE);
+    assert_int_equal(is_in_first(&zone, more, -1), FALSE);
+    assert_int_equal(is_in_first(&zone, more, 0), TRUE);
+    assert_int_equal(is_in_first(&zone, more, 2 * CARVED - 1), TRUE);
+    assert_int_equal(is_in_first(&zone, more, 2 * CARVED), FALSE);
 }
 
 static void interlocked_calls(void **state)

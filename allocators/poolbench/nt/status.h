@@ -12,11 +12,12 @@
  * Inside a body a fault of the processor on an address that is not there or may not be written
  * raises STATUS_ACCESS_VIOLATION, as in kernel mode on a user address, if the thread's IRQL is below
  * DISPATCH_LEVEL; at DISPATCH_LEVEL it is IRQL_NOT_LESS_OR_EQUAL, and raised all the same if the hook
- * returns. (On x86-64; elsewhere, and outside of all bodies, a fault ends the program.)
+ * returns. (On x86-64; elsewhere, and outside of all bodies, a fault does what it did before.)
+ * A handler of SIGSEGV that a program installs after its first body passes on what it does not know.
  * The executive raises with no lock of its own held and the IRQL at which it was called.
  * A status raised with no frame on the thread is KMODE_EXCEPTION_NOT_HANDLED, and then abort().
- * Cost: a frame is one sigsetjmp (without the signal mask) and a thread-local link; raising is a
- * siglongjmp. Source: WDK, "Handling Exceptions", ExRaiseStatus. */
+ * Cost: a frame is one setjmp (which saves no signal mask on Linux) and a thread-local link; raising
+ * is a longjmp. Source: WDK, "Handling Exceptions", ExRaiseStatus. */
 #ifndef POOLBENCH_NT_STATUS_H
 #define POOLBENCH_NT_STATUS_H
 
@@ -25,7 +26,7 @@
 #include <setjmp.h>
 
 struct pb_try_frame {
-    sigjmp_buf at;
+    jmp_buf at;
     struct pb_try_frame *outer;
     UCHAR irql; /* the thread's when the body began: restored when a status is raised */
 };
@@ -38,7 +39,7 @@ void pb_try_pop(void);
 /* The frame has no name, so that one body may stand in another; it lives as long as the `if`. */
 #define PB_TRY                                                                                     \
     do {                                                                                           \
-        if (sigsetjmp(pb_try_push(&(struct pb_try_frame){.irql = 0})->at, 0) == 0) {
+        if (setjmp(pb_try_push(&(struct pb_try_frame){.irql = 0})->at) == 0) {
 #define PB_EXCEPT                                                                                  \
             pb_try_pop();                                                                          \
         } else {
