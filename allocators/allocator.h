@@ -96,6 +96,14 @@ void pb_stats_unknown(struct pb_heap_stats *stats);
 /* Adds `from` into `into`, counter by counter; unknown + known = known. */
 void pb_stats_add(struct pb_heap_stats *into, const struct pb_heap_stats *from);
 
+/* What was allocated under one tag (pool tags), in one kind of memory, since open. */
+struct pb_tag_row {
+    uint32_t tag; /* four characters, the first in the lowest byte */
+    bool paged;
+    uint64_t allocs, frees;
+    uint64_t bytes; /* live, headers included */
+};
+
 /* A strategy. Slots marked optional may be NULL. */
 struct pb_allocator {
     const char *name;
@@ -146,6 +154,12 @@ struct pb_allocator {
 
     /* Optional. The version of what really answers, and how that was verified ("5.3.0 (mallctl)"). */
     int (*version)(struct pb_heap *heap, char *out, size_t size);
+
+    /* Optional. Writes up to `count` rows, one a tag and kind that has allocations, in no order, and
+     * returns how many there are; 0 where the options have it count none. A block is counted from
+     * alloc to free of the heap that owns it: what a front has cached is live in its backing until
+     * trim. Exact when no thread is in the heap, else approximate. Any thread. */
+    size_t (*tags)(struct pb_heap *heap, struct pb_tag_row *rows, size_t count);
 };
 
 /* The head of every heap; a strategy's own struct begins with it. Set by open, const afterwards. */

@@ -332,7 +332,7 @@ static int lookaside_attach(struct pb_heap *heap, unsigned index, struct pb_thre
     if (t == NULL)
         return -ENOMEM;
     t->capacity = capacity_of(lookaside);
-    t->depth = lookaside->list.Depth;
+    t->depth = t->capacity != 0 ? lookaside->list.Depth : 0;
     t->backing = lookaside->backing;
     t->backing_thread = lookaside->backing_threads[index];
     t->entry_bytes = lookaside->list.Size;
@@ -380,6 +380,12 @@ static int lookaside_version(struct pb_heap *heap, char *out, size_t size)
     return backing->ops->version != NULL ? backing->ops->version(backing, out, size) : -ENOTSUP;
 }
 
+static size_t lookaside_tags(struct pb_heap *heap, struct pb_tag_row *rows, size_t count)
+{
+    struct pb_heap *backing = lookaside_of(heap)->backing;
+    return backing->ops->tags != NULL ? backing->ops->tags(backing, rows, count) : 0;
+}
+
 const struct pb_allocator pb_allocator_lookaside = {
     .name = "lookaside",
     .summary = "a bounded stack of free blocks in front of a backing, as NT's lookaside lists",
@@ -396,4 +402,5 @@ const struct pb_allocator pb_allocator_lookaside = {
     .stats = pb_lookaside_stats,
     .check = pb_lookaside_check,
     .version = lookaside_version,
+    .tags = lookaside_tags,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory descriptor lists: making, locking, dividing. Mapping them is in mdl_map.c.
- * Source:  WDK, "Using MDLs"; ReactOS, as documented (iomdl), for the lookaside list that descriptors
- *          of up to 23 pages come from.
+ * Source:  WDK, "Using MDLs"; ReactOS, as documented (iomdl), for the lookaside list that
+ *          descriptors of up to 23 pages come from.
  * Layout:  | MDL | frame number of page 0 | page 1 | ... |
  * I1       MDL_PAGES_LOCKED: every page of the descriptor has one count of resident.h for it
  * Locks    a mutex guards the making of the lookaside list

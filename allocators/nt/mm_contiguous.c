@@ -19,8 +19,7 @@ enum { PHYSICAL_BITS = 52 };          /* no processor has more */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct pb_vatable given;
 
-/* Where memory may come from. `sure`: what it gives is one huge page if it is no longer than that.
- */
+/* Where memory may come from. `sure`: what it gave is contiguous for certain. */
 struct place {
     void *(*take)(size_t bytes, bool *sure);
     void (*give)(void *at, size_t bytes);

@@ -131,7 +131,7 @@ PEPROCESS PbCreateProcess(SIZE_T PagedLimit, SIZE_T NonPagedLimit)
  * somebody else buried it. */
 static void process_bury(PEPROCESS process, uint32_t life)
 {
-    if (!atomic_load_explicit(&process->ended, memory_order_seq_cst) ||
+    if ((life & 1) == 0 || !atomic_load_explicit(&process->ended, memory_order_seq_cst) ||
         atomic_load_explicit(&process->quota[0].used, memory_order_seq_cst) != 0 ||
         atomic_load_explicit(&process->quota[1].used, memory_order_seq_cst) != 0 ||
         atomic_load_explicit(&process->references, memory_order_seq_cst) != 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Which processor the calling thread runs on, as cheaply as the system tells: the kernel keeps the
- * number up to date in the thread's rseq area, which the C library registers (glibc 2.35); elsewhere
- * sched_getcpu. The answer may be out of date as soon as it is there: what is chosen by it must be
- * safe for any processor, and only gains from the right one.
- * Source: glibc manual, "Restartable Sequences"; sched_getcpu(3). Threads: any. May touch: nothing. */
+ * number up to date in the thread's rseq area, which the C library registers (glibc 2.35);
+ * elsewhere sched_getcpu. The answer may be out of date as soon as it is there: what is chosen by
+ * it must be safe for any processor, and only gains from the right one. Source: glibc manual,
+ * "Restartable Sequences"; sched_getcpu(3). Threads: any. May touch: nothing. */
 #ifndef PB_NT_PROCESSOR_H
 #define PB_NT_PROCESSOR_H
 

@@ -35,6 +35,14 @@ static void *address(uintptr_t at)
     return (void *)at; /* NOLINT: pages are counted by number */
 }
 
+/* Writes a byte as it is. A compare-exchange writes on every processor unless another thread has
+ * just written; of an atomic operation that changes nothing a compiler may leave only a load. */
+static void rewrite(unsigned char *byte)
+{
+    unsigned char seen = __atomic_load_n(byte, __ATOMIC_RELAXED); /* relaxed: orders nothing */
+    (void)__atomic_compare_exchange_n(byte, &seen, seen, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 static int touch_each(void *at, size_t bytes, bool write)
 {
     volatile int error = 0;
@@ -42,8 +50,8 @@ static int touch_each(void *at, size_t bytes, bool write)
     {
         for (size_t i = 0; i < bytes; i += PAGE_SIZE - BYTE_OFFSET((uintptr_t)at + i)) {
             unsigned char *byte = (unsigned char *)at + i;
-            if (write) /* relaxed: changes nothing, orders nothing */
-                __atomic_fetch_or(byte, 0, __ATOMIC_RELAXED);
+            if (write)
+                rewrite(byte);
             else
                 (void)*(volatile unsigned char *)byte;
         }

@@ -71,7 +71,8 @@ PB_INLINE void *pool_coalesce(const struct pool_space *space, struct pool_descri
     unsigned size = pool_size(header, wide);
     unsigned before = pool_previous(header, wide);
     struct pool_header *next = pool_behind(header, size, shift);
-    pool_set_size(header, size, POOL_TYPE_FREE, wide); /* in a joined block, it tells a second free */
+    pool_set_size(header, size, POOL_TYPE_FREE,
+                  wide); /* in a joined block, it tells a second free */
     if (BYTE_OFFSET(next) != 0 && pool_type(next, wide) == POOL_TYPE_FREE) {
         unsigned more = pool_size(next, wide);
         pool_unlist(space, descriptor, next, more, wide);

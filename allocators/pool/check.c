@@ -41,11 +41,10 @@ static const char *check_header(const struct pool_space *space, const struct poo
         return "BlockSize does not lead to the page's end";
     if (pool_previous(header, wide) != before)
         return "PreviousSize is not the size of the block below";
-    if (type != POOL_TYPE_FREE &&
-        (pool_type_bits(type) & ~(unsigned)POOL_TYPE_KEPT) != 0)
+    if (type != POOL_TYPE_FREE && (pool_type_bits(type) & ~(unsigned)POOL_TYPE_KEPT) != 0)
         return "PoolType unknown";
-    if (type != POOL_TYPE_FREE && (pool_type_bits(type) & POOL_TYPE_PAGED) !=
-                                      (space->type & POOL_TYPE_PAGED))
+    if (type != POOL_TYPE_FREE &&
+        (pool_type_bits(type) & POOL_TYPE_PAGED) != (space->type & POOL_TYPE_PAGED))
         return "PoolType of another pool";
     return type == POOL_TYPE_FREE && before_free ? "two free blocks are neighbours" : NULL;
 }
@@ -99,7 +98,8 @@ static int check_mapped(struct check_census *census, struct pool_space *space,
     if ((kind & POOL_PAGE_BIG) == 0) {
         unsigned start = kind & POOL_PAGE_START;
         if (start == 0 ? run != 1 : run != 0)
-            return check_fault(census, "a page of blocks that the page layer knows otherwise", page);
+            return check_fault(census, "a page of blocks that the page layer knows otherwise",
+                               page);
         return check_page(census, space, page, start);
     }
     if (run == 0)
@@ -211,8 +211,9 @@ static int check_pending(const struct check_census *census, const struct pool_sp
     /* relaxed: nobody else is in the pool */
     uint64_t stack = atomic_load_explicit(&descriptor->pending, memory_order_relaxed);
     while (pool_pending_depth(stack) > 0) {
-        struct pool_header *header = (struct pool_header *)(void *)(space->base +
-            ((size_t)pool_pending_offset(stack) << space->shape.shift));
+        struct pool_header *header =
+            (struct pool_header *)(void *)(space->base + ((size_t)pool_pending_offset(stack)
+                                                          << space->shape.shift));
         if (!pool_in_blocks(space, header) || pool_type(header, wide) == POOL_TYPE_FREE ||
             pool_index(header, wide) != descriptor->index)
             return check_fault(census, "delayed frees lead to no block in use", header);
@@ -231,11 +232,10 @@ static int check_layer(const struct check_census *census, const struct pool_spac
     const struct pool_big_counts *big = &space->big_counts;
     uint64_t pages = census->big_pages;
     size_t taken = 0;
-    int error = space->class == POOL_PAGED
-                    ? pb_page_bitmap_check(&space->bitmap, &taken, census->message,
-                                           census->message_size)
-                    : pb_page_runs_check(&space->runs, &taken, census->message,
-                                         census->message_size);
+    int error =
+        space->class == POOL_PAGED
+            ? pb_page_bitmap_check(&space->bitmap, &taken, census->message, census->message_size)
+            : pb_page_runs_check(&space->runs, &taken, census->message, census->message_size);
     if (error != 0)
         return error;
     for (unsigned i = 0; i < space->pools; i++)
@@ -267,7 +267,7 @@ static int check_space(struct pool_space *space, struct check_census *census)
 int pb_pool_check(struct pool *pool, char *message, size_t message_size)
 {
     uint64_t tracked = 0;
-    for (unsigned class = 0; class < POOL_CLASSES; class++) {
+    for (unsigned class = 0; class < POOL_CLASSES; class ++) {
         struct check_census census = {.message = message, .message_size = message_size};
         if (pool->spaces[class] == NULL)
             continue;

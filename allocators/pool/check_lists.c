@@ -44,7 +44,8 @@ static void list_turn(const struct pool_space *space, void *user)
 {
     const bool wide = space->shape.wide;
     struct pool_header *header = pool_header_before(user, wide);
-    pool_set_size(header, pool_size(header, wide), pool_type(header, wide) ^ POOL_TYPE_CACHED, wide);
+    pool_set_size(header, pool_size(header, wide), pool_type(header, wide) ^ POOL_TYPE_CACHED,
+                  wide);
 }
 
 /* Turns the marks of a list's blocks, which are as `marked` says, up to `most` of them; returns how

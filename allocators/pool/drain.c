@@ -7,7 +7,8 @@
 
 #include <poolbench/nt/bugcheck.h>
 
-/* Where the next of a chain of free pages is kept, behind the header that a free page begins with. */
+/* Where the next of a chain of free pages is kept, behind the header that a free page begins with.
+ */
 static void **drain_next(void *page, bool wide)
 {
     return (void **)pool_user(page, wide);
@@ -21,8 +22,8 @@ PB_INLINE uint64_t drain_blocks(struct pool_space *space, struct pool_descriptor
         size_t offset = (size_t)pool_pending_offset(stack) << pool_shift(space, wide);
         struct pool_header *header = (struct pool_header *)(void *)(space->base + offset);
         if (PB_UNLIKELY(space->shape.verify) && !pool_in_blocks(space, header)) {
-            *fault = (struct pool_fault){BAD_POOL_HEADER, BAD_HEADER_AFTER_FREE,
-                                         (uintptr_t)header, 0, 0};
+            *fault = (struct pool_fault){BAD_POOL_HEADER, BAD_HEADER_AFTER_FREE, (uintptr_t)header,
+                                         0, 0};
             return 0; /* the link that led here was written to: nothing behind it can be found */
         }
         stack = *pool_pending_link(header, wide);

@@ -61,11 +61,12 @@ static PB_NOINLINE struct pool_header *engine_take_page(struct pool_space *space
     struct pool_header *header = pb_pool_pages_take(space, 1, 1, 0);
     if (header == NULL)
         return NULL;
-    pool_set_previous(header, 0, descriptor->index, wide); /* faults the page in, without the guard */
+    pool_set_previous(header, 0, descriptor->index,
+                      wide); /* faults the page in, without the guard */
     pool_page_set(space, header, POOL_PAGE_BLOCKS);
     pool_guard_lock(space->mode, &descriptor->guard, &hold);
-    header = pool_carve(space, descriptor, header, pool_page_granules(space, wide),
-                        want->align - 1, want, wide);
+    header = pool_carve(space, descriptor, header, pool_page_granules(space, wide), want->align - 1,
+                        want, wide);
     descriptor->TotalBytes += (size_t)want->granules << pool_shift(space, wide);
     descriptor->TotalPages++;
     descriptor->RunningAllocs++;
@@ -123,8 +124,7 @@ PB_INLINE struct pool_header *engine_from_lists(const struct pool_space *space,
     if (user == NULL)
         return NULL;
     struct pool_header *header = pool_header_before(user, wide);
-    if (PB_UNLIKELY(space->shape.checked) &&
-        !engine_cached_intact(header, want->granules, wide))
+    if (PB_UNLIKELY(space->shape.checked) && !engine_cached_intact(header, want->granules, wide))
         return NULL;
     pool_set_size(header, want->granules, want->type, wide);
     return header;
@@ -154,8 +154,8 @@ static PB_NOINLINE void *engine_special(struct pool_space *space,
         if (exact.alignment < PB_LOCK_LINE)
             exact.alignment = PB_LOCK_LINE;
         if (exact.bytes < PAGE_SIZE)
-            exact.bytes = (exact.bytes + (exact.bytes == 0) + PB_LOCK_LINE - 1) / PB_LOCK_LINE *
-                          PB_LOCK_LINE;
+            exact.bytes =
+                (exact.bytes + (exact.bytes == 0) + PB_LOCK_LINE - 1) / PB_LOCK_LINE * PB_LOCK_LINE;
     }
     size_t align = exact.alignment > space->shape.alignment ? exact.alignment : 0;
     if (exact.bytes > space->shape.largest || align >= PAGE_SIZE)
@@ -213,8 +213,8 @@ static PB_NOINLINE bool engine_refuse(uint64_t kind, const void *block, uint32_t
     return false;
 }
 
-/* The header of the block at `block`, which lies in a page of blocks whose map entry is `kind`; NULL
- * if no block can begin there. */
+/* The header of the block at `block`, which lies in a page of blocks whose map entry is `kind`;
+ * NULL if no block can begin there. */
 PB_INLINE struct pool_header *engine_header(const struct pool_space *space, const void *block,
                                             unsigned kind, bool wide)
 {
@@ -300,8 +300,7 @@ PB_INLINE bool engine_free(struct pool_space *space, struct pool_header *header,
 
 bool pb_pool_free_now(struct pool_space *space, struct pool_header *header)
 {
-    return space->shape.wide ? engine_free(space, header, true)
-                             : engine_free(space, header, false);
+    return space->shape.wide ? engine_free(space, header, true) : engine_free(space, header, false);
 }
 
 /* Puts the block on the stack of delayed frees, and does them all if they are many. */

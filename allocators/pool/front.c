@@ -3,7 +3,7 @@
 #include "pool/front.h"
 
 #include "nt/pages.h"
-#include "nt/process.h"
+#include "nt/process_internal.h"
 
 #include <poolbench/nt/page.h>
 #include <poolbench/nt/status.h>
@@ -276,7 +276,7 @@ static bool may_free(const struct found *found, const void *at, uint32_t tag)
         KeBugCheckEx(BAD_POOL_CALLER, BAD_CALLER_TAG, (ULONG_PTR)at, block->tag, tag);
         return false;
     }
-    if ((block->type & POOL_BIT_CHARGED) != 0 && !pb_process_is(block->owner)) {
+    if ((block->type & POOL_BIT_CHARGED) != 0 && !pb_process_valid(block->owner)) {
         KeBugCheckEx(BAD_POOL_CALLER, BAD_CALLER_QUOTA, (ULONG_PTR)at, block->tag,
                      (ULONG_PTR)block->owner);
         return false;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The header of a block, in both forms.
- * Source:  ReactOS, pool.h (32 bits); Mandt, "Kernel Pool Exploitation on Windows 7", 2011 (64 bits).
- * Layout:  narrow | PreviousSize 9, PoolIndex 7 | BlockSize 9, PoolType 7 | tag 32 |
- *          wide   | PreviousSize 8, PoolIndex 8 | BlockSize 8, PoolType 8 | tag 32 | owner 64 |
- *          low to high; sizes are in granules, header included
- *          PoolType: 0 free; in use the POOL_TYPE's bits 1, 2, 4, 8, 32, plus 1; 64 cached
- * Threads: a block's owner reads and writes its second half and its tag; the first half is written
- *          under the lock of the block's pool, for it belongs to the block below. The owner reads
- *          PoolIndex there, and neighbours read PoolType: so both halves are atomic and relaxed,
+ * Source:  ReactOS, pool.h (32 bits); Mandt, "Kernel Pool Exploitation on Windows 7", 2011 (64
+ * bits). Layout:  narrow | PreviousSize 9, PoolIndex 7 | BlockSize 9, PoolType 7 | tag 32 | wide |
+ * PreviousSize 8, PoolIndex 8 | BlockSize 8, PoolType 8 | tag 32 | owner 64 | low to high; sizes
+ * are in granules, header included PoolType: 0 free; in use the POOL_TYPE's bits 1, 2, 4, 8, 32,
+ * plus 1; 64 cached Threads: a block's owner reads and writes its second half and its tag; the
+ * first half is written under the lock of the block's pool, for it belongs to the block below. The
+ * owner reads PoolIndex there, and neighbours read PoolType: so both halves are atomic and relaxed,
  *          each accessed as a whole. What they say is ordered by the lock, or does not change.
  * May include: nt/, hot.h. */
 #ifndef PB_POOL_HEADER_H
@@ -30,7 +29,7 @@ enum {
     POOL_HEADER_NARROW = 8,
     POOL_HEADER_WIDE = 16,
     POOL_TYPE_FREE = 0,
-    POOL_TYPE_CACHED = 64, /* checked: in a lookaside list or delayed */
+    POOL_TYPE_CACHED = 64,               /* checked: in a lookaside list or delayed */
     POOL_TYPE_KEPT = 1 | 2 | 4 | 8 | 32, /* of a POOL_TYPE */
     POOL_TYPE_PAGED = 1,
     POOL_TYPE_CACHE_ALIGNED = 4,
@@ -141,8 +140,7 @@ PB_INLINE struct pool_header *pool_before(const struct pool_header *header, unsi
  * narrow block, which has `bytes` in all. */
 PB_INLINE PEPROCESS *pool_owner(struct pool_header *header, size_t bytes, bool wide)
 {
-    return wide ? &header->owner
-                : (PEPROCESS *)((uintptr_t)header + bytes - sizeof(PEPROCESS));
+    return wide ? &header->owner : (PEPROCESS *)((uintptr_t)header + bytes - sizeof(PEPROCESS));
 }
 
 #endif

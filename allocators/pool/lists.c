@@ -133,7 +133,8 @@ void pb_pool_lists_tune(struct pool_space *space, const struct pb_tuning *tuning
         ULONG asked = allocates - general->LastTotalAllocates;
         ULONG served = hits - general->LastAllocateHits;
         ULONG misses = served < asked ? asked - served : 0; /* a count can be lost */
-        unsigned depth = pb_tuning_depth(tuning, general->Depth, general->MaximumDepth, asked, misses);
+        unsigned depth =
+            pb_tuning_depth(tuning, general->Depth, general->MaximumDepth, asked, misses);
         __atomic_store_n(&general->Depth, (USHORT)depth, __ATOMIC_RELAXED);
         general->LastTotalAllocates = allocates;
         general->LastAllocateHits = hits;
@@ -151,8 +152,8 @@ void pb_pool_lists_counts(const struct pool_space *space, struct pool_counts *co
     const union pool_list *list;
     for (size_t n = 0; (list = pb_pool_lists_at(&space->lists, n)) != NULL; n++) {
         const GENERAL_LOOKASIDE *general = &list->general;
-        bool first = space->lists.processors == NULL ||
-                     n < (size_t)space->lists.sets * space->lists.sizes;
+        bool first =
+            space->lists.processors == NULL || n < (size_t)space->lists.sets * space->lists.sizes;
         if (first) { /* what P passes on to L was counted there */
             counts->list_allocates += list_total(list, &general->TotalAllocates, LIST_ALLOCATES);
             counts->list_frees += list_total(list, &general->TotalFrees, LIST_FREES);

@@ -23,7 +23,7 @@
 enum page_state {
     PAGE_INSIDE, /* neither a run's first nor last page, or a mark out of date */
     PAGE_FREE,
-    PAGE_TAKEN   /* the first of a run that was handed out */
+    PAGE_TAKEN /* the first of a run that was handed out */
 };
 
 enum { PAGE_LISTS = 4 };
@@ -55,8 +55,8 @@ int pb_page_runs_open(struct page_runs *runs, size_t reserve, size_t release_byt
                       enum pb_backing backing, char *message, size_t message_size);
 void pb_page_runs_close(struct page_runs *runs);
 
-/* A run of `pages` >= 1 whose address is a multiple of `align` pages (a power of two). NULL when the
- * reservation is used up or the system refuses. */
+/* A run of `pages` >= 1 whose address is a multiple of `align` pages (a power of two). NULL when
+ * the reservation is used up or the system refuses. */
 void *pb_page_runs_take(struct page_runs *runs, size_t pages, size_t align);
 
 /* Takes back the run that starts at `at`. */

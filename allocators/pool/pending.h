@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Delayed frees: blocks that were freed wait on a stack, without the pool's lock, until there are 32
- * of them; who pushes the 32nd takes all and joins them with their neighbours under one lock.
+/* Delayed frees: blocks that were freed wait on a stack, without the pool's lock, until there are
+ * 32 of them; who pushes the 32nd takes all and joins them with their neighbours under one lock.
  * Source:  Mandt, "Kernel Pool Exploitation on Windows 7", 2011 (PendingFrees, PendingFreeDepth).
  *          Differs: depth and bytes lie in the head, so that they are exact.
  * Layout:  head | granules waiting 18 | depth 10 | first block's offset in granules 36 |

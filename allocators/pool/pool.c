@@ -25,7 +25,7 @@ enum pool_class pb_pool_class(const struct pool *pool, unsigned type)
 static int pool_open_spaces(struct pool *pool, unsigned classes, char *message, size_t message_size)
 {
     int error = 0;
-    for (unsigned class = 0; class < POOL_CLASSES && error == 0; class++) {
+    for (unsigned class = 0; class < POOL_CLASSES && error == 0; class ++) {
         if ((classes >> class & 1) == 0)
             continue;
         struct pool_space *space;
@@ -44,7 +44,7 @@ static int pool_open_spaces(struct pool *pool, unsigned classes, char *message, 
 
 static void pool_close_spaces(struct pool *pool)
 {
-    for (unsigned class = 0; class < POOL_CLASSES; class++)
+    for (unsigned class = 0; class < POOL_CLASSES; class ++)
         pb_pool_space_close(pool->spaces[class]);
 }
 
@@ -126,8 +126,8 @@ static void counts_of_guard(const union pool_guard *guard, struct pool_counts *c
         counts->lock_contended += guard->lock.contended;
 }
 
-static void counts_of_descriptor(const struct pool_space *space,
-                                 struct pool_descriptor *descriptor, struct pool_counts *counts)
+static void counts_of_descriptor(const struct pool_space *space, struct pool_descriptor *descriptor,
+                                 struct pool_counts *counts)
 {
     struct pool_hold hold;
     counts_lock(space, &descriptor->guard, &hold);
@@ -159,7 +159,8 @@ static void counts_of_layer(struct pool_space *space, struct pool_counts *counts
     counts->held_bytes = arena->held_bytes + map;
     counts->held_peak_bytes = arena->held_peak_bytes + map;
     counts->locked_bytes = arena->locked_bytes;
-    counts->os_calls = arena->os_calls + (space->class == POOL_PAGED ? 0 : space->runs.map.os_calls);
+    counts->os_calls =
+        arena->os_calls + (space->class == POOL_PAGED ? 0 : space->runs.map.os_calls);
     counts_of_guard(&space->guard, counts);
     pool_guard_unlock(space->mode, &space->guard, &hold);
 }
@@ -184,7 +185,7 @@ static void trim_block(struct pool_space *space, struct pool_header *header)
 size_t pb_pool_trim(struct pool *pool)
 {
     size_t bytes = 0;
-    for (unsigned class = 0; class < POOL_CLASSES; class++) {
+    for (unsigned class = 0; class < POOL_CLASSES; class ++) {
         struct pool_space *space = pool->spaces[class];
         if (space == NULL)
             continue;
@@ -200,7 +201,7 @@ size_t pb_pool_trim(struct pool *pool)
 
 void pb_pool_tune(struct pool *pool, const struct pb_tuning *tuning)
 {
-    for (unsigned class = 0; class < POOL_CLASSES; class++)
+    for (unsigned class = 0; class < POOL_CLASSES; class ++)
         if (pool->spaces[class] != NULL)
             pb_pool_lists_tune(pool->spaces[class], tuning);
 }
@@ -240,7 +241,7 @@ void pb_pool_notes(const struct pool *pool, char *out, size_t size)
     if (size == 0)
         return;
     out[0] = '\0';
-    for (unsigned class = 0; class < POOL_CLASSES; class++)
+    for (unsigned class = 0; class < POOL_CLASSES; class ++)
         if (pool->spaces[class] != NULL)
             notes_of_space(pool->spaces[class], names[class], out, size);
     if (pool->listless)

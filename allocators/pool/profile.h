@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Profiles: what differs between the releases of NT, as data, and the shape that a pool has once its
- * options are settled.
- * Source:  G. Chappell, "GENERAL_LOOKASIDE", "PP_LOOKASIDE_LIST" (numbers of lists, eras); ReactOS,
- *          expool (2003, 32 bits); Mandt, "Kernel Pool Exploitation on Windows 7", 2011 (64 bits).
- *          Differs: where one of the sources speaks of Windows 7 alone, Vista is taken to do the same.
- * Threads: const. May include: pool/options.h. */
+/* Profiles: what differs between the releases of NT, as data, and the shape that a pool has once
+ * its options are settled. Source:  G. Chappell, "GENERAL_LOOKASIDE", "PP_LOOKASIDE_LIST" (numbers
+ * of lists, eras); ReactOS, expool (2003, 32 bits); Mandt, "Kernel Pool Exploitation on Windows 7",
+ * 2011 (64 bits). Differs: where one of the sources speaks of Windows 7 alone, Vista is taken to do
+ * the same. Threads: const. May include: pool/options.h. */
 #ifndef PB_POOL_PROFILE_H
 #define PB_POOL_PROFILE_H
 
@@ -21,20 +20,20 @@ enum pool_profile_id { POOL_PROFILES(POOL_PROFILE_ENUM) POOL_PROFILE_COUNT };
 struct pool_profile {
     unsigned char granule_shift; /* a granule is 1 << this */
     unsigned char header_bytes;
-    unsigned char list_sizes;   /* blocks of 1 to this many granules have lookaside lists */
-    bool processor_lists;       /* a set of lists for each processor */
-    bool shared_lists;          /* one set behind them; NT 4: the only one */
-    bool list_locks;            /* lists are guarded by a spin lock each, not lock-free */
-    bool nx;                    /* memory that is not executable is a class of its own */
+    unsigned char list_sizes; /* blocks of 1 to this many granules have lookaside lists */
+    bool processor_lists;     /* a set of lists for each processor */
+    bool shared_lists;        /* one set behind them; NT 4: the only one */
+    bool list_locks;          /* lists are guarded by a spin lock each, not lock-free */
+    bool nx;                  /* memory that is not executable is a class of its own */
     bool delayed_frees, link_checks, tail_reuse;
-    bool must_succeed;          /* the types are served; XP refuses them */
-    bool big_grows;             /* the big-page table */
+    bool must_succeed; /* the types are served; XP refuses them */
+    bool big_grows;    /* the big-page table */
 };
 extern const struct pool_profile pb_pool_profiles[POOL_PROFILE_COUNT];
 
-/* A profile with the options over it. `wide` chooses between two forms of blocks, which are compiled
- * each on its own: 16-byte granule and header, links are pointers; 8-byte header, links are 32-bit
- * offsets in the arena, which is 4 GiB at most. */
+/* A profile with the options over it. `wide` chooses between two forms of blocks, which are
+ * compiled each on its own: 16-byte granule and header, links are pointers; 8-byte header, links
+ * are 32-bit offsets in the arena, which is 4 GiB at most. */
 struct pool_shape {
     bool wide;
     unsigned char shift;

@@ -101,8 +101,8 @@ static uint32_t reserve_fit(const struct pool_reserve *reserve, uint32_t wanted,
     return reserve->granules;
 }
 
-void *pb_pool_reserve_allocate(struct pool_reserve *reserve, unsigned type, size_t bytes,
-                               uint32_t tag)
+void *pb_pool_reserve_allocate(struct pool_reserve *reserve, size_t bytes, uint32_t tag,
+                               unsigned type)
 {
     const bool whole = bytes >= PAGE_SIZE;
     const size_t unit = whole ? PAGE_SIZE : RESERVE_GRANULE;

@@ -25,8 +25,8 @@ struct pool_reserve *pb_pool_reserve_open(size_t pages);
 void pb_pool_reserve_close(struct pool_reserve *reserve);
 
 /* NULL when there is no room. Aligned to 16, or to the page from a page on. Not zeroed. */
-void *pb_pool_reserve_allocate(struct pool_reserve *reserve, unsigned type, size_t bytes,
-                               uint32_t tag);
+void *pb_pool_reserve_allocate(struct pool_reserve *reserve, size_t bytes, uint32_t tag,
+                               unsigned type);
 
 /* Whether `p` lies in the reserve, allocated or not. */
 bool pb_pool_reserve_owns(const struct pool_reserve *reserve, const void *p);

@@ -51,8 +51,8 @@ PB_INLINE USHORT pool_slist8_depth(const uint64_t *head)
 /* The parts of a head, put together; each is cut to its bits. */
 PB_INLINE uint64_t pool_slist8_head(uint32_t next, uint64_t depth, uint64_t sequence)
 {
-    return next | (uint64_t)(uint16_t)depth << SLIST8_DEPTH_SHIFT
-           | sequence << SLIST8_SEQUENCE_SHIFT;
+    return next | (uint64_t)(uint16_t)depth << SLIST8_DEPTH_SHIFT |
+           sequence << SLIST8_SEQUENCE_SHIFT;
 }
 
 /* What the head becomes by a push of the entry at `offset`, and by a pop behind which `next` is. */

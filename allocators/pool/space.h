@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool's state. A pool is up to three spaces (nonpaged, nonpaged not executable, paged), each an
- * arena with a page layer and one or several descriptors: the pools proper, with free lists and
+/* The pool's state. A pool is up to three spaces (nonpaged, nonpaged not executable, paged), each
+ * an arena with a page layer and one or several descriptors: the pools proper, with free lists and
  * blocks. A page of blocks belongs to one descriptor, whose number (PoolIndex) is in every header.
- * Source:  engine.h; ReactOS, pool.h (POOL_DESCRIPTOR's members). Differs: whether a list is empty is
- *          read, without the lock, from a bitmap beside the lists and not from the list heads (a
- *          race in C); big allocations are counted by the page layer.
- * Layout:  page | header, block | header, block | ... |   in granules of 8, 16 or 32 bytes
- *          a free block that is long enough has its links behind its header
- * I1       from the page's start, BlockSize leads from header to header, to the page's end
- * I2       PreviousSize is the BlockSize of the block below in the page, 0 in the first
- * I3       no two free blocks are neighbours
- * I4       a free block of b granules is on list b - 1; one that has no room for links on no list
- * I5       no page is one free block: it goes back to the page layer
+ * Source:  engine.h; ReactOS, pool.h (POOL_DESCRIPTOR's members). Differs: whether a list is empty
+ * is read, without the lock, from a bitmap beside the lists and not from the list heads (a race in
+ * C); big allocations are counted by the page layer. Layout:  page | header, block | header, block
+ * | ... |   in granules of 8, 16 or 32 bytes a free block that is long enough has its links behind
+ * its header I1       from the page's start, BlockSize leads from header to header, to the page's
+ * end I2       PreviousSize is the BlockSize of the block below in the page, 0 in the first I3 no
+ * two free blocks are neighbours I4       a free block of b granules is on list b - 1; one that has
+ * no room for links on no list I5       no page is one free block: it goes back to the page layer
  * I6       the page map names each page of blocks and the first page of each big allocation
- * Locks    a descriptor's guard for its blocks' headers, lists and counters, but for `listed`, which
- *          is read without it, and what header.h says; the page layer's guard for that and for the
+ * Locks    a descriptor's guard for its blocks' headers, lists and counters, but for `listed`,
+ * which is read without it, and what header.h says; the page layer's guard for that and for the
  *          counts of big allocations. Neither is taken under the other
- * Cost     a header and the rounding to granules a block. Allocate: a search of 4 to 8 words and one
- *          lock; free: one lock, at most two unlinks; lookaside hits: one compare-exchange
- * Threads: any. May include: nt/, pool/. */
+ * Cost     a header and the rounding to granules a block. Allocate: a search of 4 to 8 words and
+ * one lock; free: one lock, at most two unlinks; lookaside hits: one compare-exchange Threads: any.
+ * May include: nt/, pool/. */
 #ifndef PB_POOL_SPACE_H
 #define PB_POOL_SPACE_H
 
@@ -73,11 +71,11 @@ struct pool_big_counts {
 /* What a page is: its entry in the page map. Written by who has just taken the page or is about to
  * give it back; read by who frees an address in it. */
 enum {
-    POOL_PAGE_NONE = 0,         /* free, or inside a big allocation */
-    POOL_PAGE_BLOCKS = 0x4000,  /* plus the granule at which its first block begins: 0, or more in
-                                   the last page of a big allocation whose tail is reused */
+    POOL_PAGE_NONE = 0,        /* free, or inside a big allocation */
+    POOL_PAGE_BLOCKS = 0x4000, /* plus the granule at which its first block begins: 0, or more in
+                                  the last page of a big allocation whose tail is reused */
     POOL_PAGE_START = 0x3FFF,
-    POOL_PAGE_BIG = 0x8000,     /* first of a big allocation */
+    POOL_PAGE_BIG = 0x8000,      /* first of a big allocation */
     POOL_PAGE_UNTRACKED = 0x8001 /* the same, of one that the big-page table had no room for */
 };
 
@@ -86,12 +84,12 @@ struct pool_space {
     struct pool_shape shape;
     struct pool_lists lists;
     enum pool_class class;
-    unsigned type;          /* POOL_TYPE bits that every block here has: 1 or 512 */
-    struct pool_mode mode;  /* of every guard */
-    unsigned first, pools;  /* descriptors first..first + pools - 1 have blocks */
+    unsigned type;         /* POOL_TYPE bits that every block here has: 1 or 512 */
+    struct pool_mode mode; /* of every guard */
+    unsigned first, pools; /* descriptors first..first + pools - 1 have blocks */
     unsigned char *base;
-    size_t reserved;        /* bytes of arena */
-    _Atomic uint16_t *map;  /* a page each */
+    size_t reserved;       /* bytes of arena */
+    _Atomic uint16_t *map; /* a page each */
     struct pool_descriptor *descriptors;
     struct pool_tags *tags; /* the pool's; NULL: off */
     struct pool_big *big;   /* the pool's */
@@ -139,7 +137,8 @@ PB_INLINE unsigned pool_least_listed(const struct pool_space *space, bool wide)
 PB_INLINE unsigned pool_granules(const struct pool_space *space, size_t bytes, bool wide)
 {
     unsigned shift = pool_shift(space, wide);
-    return (unsigned)((bytes + (bytes == 0) + pool_header_bytes(wide) + (1u << shift) - 1) >> shift);
+    return (unsigned)((bytes + (bytes == 0) + pool_header_bytes(wide) + (1u << shift) - 1) >>
+                      shift);
 }
 
 /* The page map's entry for an address in the arena. Relaxed: it was written before the block's
@@ -173,7 +172,7 @@ PB_INLINE unsigned pool_type_slot(unsigned type)
 /* The space that an address lies in, or NULL. */
 PB_INLINE struct pool_space *pool_space_of(const struct pool *pool, const void *at)
 {
-    for (unsigned class = 0; class < POOL_CLASSES; class++)
+    for (unsigned class = 0; class < POOL_CLASSES; class ++)
         if ((uintptr_t)at - pool->ranges[class].base < pool->ranges[class].bytes)
             return pool->spaces[class];
     return NULL;
@@ -199,8 +198,8 @@ void pb_pool_space_close(struct pool_space *space);
 /* Sets of P lists, and of the tags' counters. */
 unsigned pb_pool_processors(const struct pool_options *options);
 
-/* The page layer: a run of pages whose address is a multiple of `align` pages, or NULL; `big`: bytes
- * to count for a big allocation, 0 for a page of blocks. */
+/* The page layer: a run of pages whose address is a multiple of `align` pages, or NULL; `big`:
+ * bytes to count for a big allocation, 0 for a page of blocks. */
 void *pb_pool_pages_take(struct pool_space *space, size_t pages, size_t align, size_t big);
 
 /* Gives a run back, of which `keep` pages at the end stay taken. */
@@ -212,7 +211,8 @@ size_t pb_pool_pages_run(const struct pool_space *space, const void *at);
 /* Gives a free page of blocks back. */
 void pb_pool_page_free(struct pool_space *space, void *page);
 
-/* engine.c: joins a block with its neighbours, past lists and delayed frees. False after a bugcheck.
+/* engine.c: joins a block with its neighbours, past lists and delayed frees. False after a
+ * bugcheck.
  */
 bool pb_pool_free_now(struct pool_space *space, struct pool_header *header);
 

@@ -18,18 +18,20 @@
 #include "nt/tuner.h"
 #include "pool/front.h"
 #include "pool/hot.h"
+#include "pool/strategy_tags.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { HEAP_TAG = 0x70616548 /* "Heap" */, PROBE_BYTES = 1 << 20 };
+enum { PROBE_BYTES = 1 << 20 };
 
 /* Written by one thread, read by stats: relaxed, a reader wants no more than a recent value. */
 struct pool_thread {
     _Atomic uint64_t allocs, frees;
     _Atomic uint64_t requested; /* bytes, less those freed: modulo 2^64 */
     _Atomic uint64_t reallocs;
+    uint32_t tag; /* of its blocks; const */
 } PB_CACHE_ALIGNED;
 
 struct pool_heap {
@@ -82,29 +84,31 @@ PB_INLINE void count_free(struct pb_thread *thread, size_t bytes)
 }
 
 /* By the caller's rules: what is not plain, and what they refuse. */
-static PB_NOINLINE void *allocate_by_rules(struct pool_heap *heap, size_t bytes, unsigned alignment)
+static PB_NOINLINE void *allocate_by_rules(struct pool_heap *heap, const struct pool_thread *thread,
+                                           size_t bytes, unsigned alignment)
 {
     const struct pool_ask ask = {.bytes = bytes,
                                  .type = heap->type,
-                                 .tag = HEAP_TAG,
+                                 .tag = thread->tag,
                                  .alignment = alignment,
                                  .flags = heap->owner != NULL ? POOL_ASK_QUOTA : 0,
                                  .owner = heap->owner};
     return pb_front_allocate(heap->front, &ask);
 }
 
-PB_INLINE void *allocate(struct pool_heap *heap, size_t bytes, unsigned alignment)
+PB_INLINE void *allocate(struct pool_heap *heap, const struct pool_thread *thread, size_t bytes,
+                         unsigned alignment)
 {
     if (PB_UNLIKELY(!heap->plain || pb_irql > heap->level))
-        return allocate_by_rules(heap, bytes, alignment);
+        return allocate_by_rules(heap, thread, bytes, alignment);
     const struct pool_request request = {
-        .bytes = bytes, .type = heap->type, .tag = HEAP_TAG, .alignment = alignment};
+        .bytes = bytes, .type = heap->type, .tag = thread->tag, .alignment = alignment};
     return pb_pool_allocate(heap->pool, &request);
 }
 
 PB_NOINLINE void *pb_pool_alloc(struct pb_heap *heap, struct pb_thread *thread, size_t bytes)
 {
-    void *block = allocate(heap_of(heap), bytes, 0);
+    void *block = allocate(heap_of(heap), thread_of(thread), bytes, 0);
     if (PB_LIKELY(block != NULL))
         count_alloc(thread, bytes);
     return block;
@@ -132,7 +136,8 @@ static void *pool_aligned(struct pb_heap *heap, struct pb_thread *thread, size_t
     unsigned least = pool->front->shape.alignment;
     if (alignment > (size_t)1 << 30)
         return NULL;
-    void *block = allocate(pool, bytes, alignment <= least ? 0 : (unsigned)alignment);
+    void *block =
+        allocate(pool, thread_of(thread), bytes, alignment <= least ? 0 : (unsigned)alignment);
     if (block != NULL)
         count_alloc(thread, bytes);
     return block;
@@ -263,8 +268,10 @@ static int pool_open(const struct pb_heap_config *config, struct pb_heap **heap)
     pool->plain = options->quota == 0 && options->special == POOL_SPECIAL_OFF &&
                   options->nonpaged_limit == 0 && options->paged_limit == 0;
     pool->threads_n = config->threads;
-    int error = pb_front_open(options, 1u << heap_classes[options->type], &pool->front, message,
-                              sizeof message);
+    for (unsigned i = 0; i < config->threads; i++)
+        pool->threads[i].tag = pb_pool_worker_tag(i);
+    int error = pb_pool_heap_front(options, 1u << heap_classes[options->type], &pool->front,
+                                   message, sizeof message);
     if (error != 0) {
         pb_pages_unmap(pool, heap_bytes(config->threads));
         return error;
@@ -352,6 +359,11 @@ static int pool_version(struct pb_heap *heap, char *out, size_t size)
     return 0;
 }
 
+static size_t pool_tags(struct pb_heap *heap, struct pb_tag_row *rows, size_t count)
+{
+    return pb_pool_heap_tags(heap_of(heap)->front, rows, count);
+}
+
 const struct pb_allocator pb_allocator_pool = {
     .name = "pool",
     .summary = "blocks with headers, exact-fit lists, coalescing, lookaside lists a processor",
@@ -370,4 +382,5 @@ const struct pb_allocator pb_allocator_pool = {
     .stats = pool_stats,
     .check = pool_check,
     .version = pool_version,
+    .tags = pool_tags,
 };

@@ -342,3 +342,19 @@ uint64_t pb_pool_tags_uncounted(const struct pool_tags *tags)
 {
     return tags_sum(tags, tags->slots, false).allocs + tags_sum(tags, tags->slots, true).allocs;
 }
+
+size_t pb_pool_tags_rows(const struct pool_tags *tags, struct pb_tag_row *rows, size_t count)
+{
+    size_t seen = 0;
+    for (uint32_t slot = 0; slot < tags->slots; slot++) {
+        /* relaxed: as in pb_pool_tags_read */
+        uint32_t tag = atomic_load_explicit(tags_slot_tag(tags, slot), memory_order_relaxed);
+        for (int paged = 0; tag != 0 && paged < 2; paged++) {
+            struct tags_sum sum = tags_sum(tags, slot, paged != 0);
+            if (sum.allocs != 0 && seen++ < count)
+                rows[seen - 1] =
+                    (struct pb_tag_row){tag, paged != 0, sum.allocs, sum.frees, sum.used};
+        }
+    }
+    return seen;
+}

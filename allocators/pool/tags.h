@@ -7,9 +7,11 @@
  * Layout:  page-aligned mapping | head | tags by slot | counters [processor][slot][paged] |
  *          in a file, where one is given, so that another process can read it (poolmon)
  * I1       a slot's tag is written once, before any counter of it, and never changes
- * Threads: any. May include: nt/. */
+ * Threads: any. May include: nt/, allocator.h. */
 #ifndef PB_POOL_TAGS_H
 #define PB_POOL_TAGS_H
+
+#include "allocator.h"
 
 #include <poolbench/nt/pool.h>
 
@@ -31,6 +33,9 @@ void pb_pool_tags_freed(struct pool_tags *tags, uint32_t tag, bool paged, size_t
 /* Writes up to `count` rows with at least one allocation, by tag; returns how many tags have one. */
 unsigned pb_pool_tags_read(const struct pool_tags *tags, SYSTEM_POOLTAG *rows, unsigned count);
 uint64_t pb_pool_tags_uncounted(const struct pool_tags *tags);
+
+/* The same by kind, as the contract's slot `tags` has it: counts in full, where NT's have 32 bits. */
+size_t pb_pool_tags_rows(const struct pool_tags *tags, struct pb_tag_row *rows, size_t count);
 
 /* Maps the table in `file`, which another process writes, to read. Returns 0, -EINVAL if it is none,
  * or -errno. Ended by pb_pool_tags_close. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The checks of verify.h. Each returns the first parameter of BAD_POOL_HEADER that it found, or 0. */
+/* The checks of verify.h. Each returns the first parameter of BAD_POOL_HEADER that it found, or 0.
+ */
 #include "pool/verify.h"
 
 #include "pool/links.h"
@@ -97,9 +98,8 @@ PB_INLINE unsigned verify_neighbour(const struct pool_space *space,
     return verify_links(space, descriptor, header, size, wide);
 }
 
-PB_INLINE unsigned verify_header(const struct pool_space *space,
-                                 struct pool_descriptor *descriptor, struct pool_header *header,
-                                 bool join, bool wide)
+PB_INLINE unsigned verify_header(const struct pool_space *space, struct pool_descriptor *descriptor,
+                                 struct pool_header *header, bool join, bool wide)
 {
     const unsigned shift = pool_shift(space, wide);
     unsigned kind = verify_sizes(space, header, wide);
@@ -122,7 +122,8 @@ PB_INLINE unsigned verify_header(const struct pool_space *space,
     return kind;
 }
 
-/* Whether the walk from the page's first block on meets the header, and ends where the page does. */
+/* Whether the walk from the page's first block on meets the header, and ends where the page does.
+ */
 static unsigned verify_page(const struct pool_space *space, const struct pool_header *header,
                             bool wide)
 {

@@ -16,7 +16,8 @@ struct pool_fault {
     uint64_t p1, p2, p3, p4;
 };
 
-/* A block that is about to be freed, and what it would be joined with. False: *fault says why not. */
+/* A block that is about to be freed, and what it would be joined with. False: *fault says why not.
+ */
 bool pb_pool_verify_used(const struct pool_space *space, struct pool_descriptor *descriptor,
                          struct pool_header *header, struct pool_fault *fault);
 

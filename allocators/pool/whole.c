@@ -49,7 +49,8 @@ static void whole_list_tail(struct pool_space *space, void *page, unsigned start
     pool_guard_unlock(space->mode, &descriptor->guard, &hold);
 }
 
-/* Whether the table knows the allocation from now on; if not, the page map says that it does not. */
+/* Whether the table knows the allocation from now on; if not, the page map says that it does not.
+ */
 static bool whole_track(struct pool_space *space, const struct pool_big_entry *entry)
 {
     bool tracked = pb_pool_big_insert(space->big, entry);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests that are larger than a block can be, or aligned to a page and more: whole pages without a
- * header, known to the big-page table by their address. Where the option says so, the rest of the
+/* Requests that are larger than a block can be, or aligned to a page and more: whole pages without
+ * a header, known to the big-page table by their address. Where the option says so, the rest of the
  * last page serves blocks: a header of one granule, always in use, stands behind the user's bytes,
  * and a free block behind that. When the big allocation is freed before the blocks, its part of
  * that page becomes a free block, and the page one of blocks like any other.

@@ -5,11 +5,11 @@
 #ifndef PB_TEST_POOL_ENGINE_FIXTURE_H
 #define PB_TEST_POOL_ENGINE_FIXTURE_H
 
-#include "unit/refuse.h"
 #include "option.h"
 #include "pool/links.h"
 #include "pool/pending.h"
 #include "pool/verify.h"
+#include "unit/refuse.h"
 
 #include <poolbench/nt/bugcheck.h>
 
@@ -235,7 +235,10 @@ static inline unsigned churn(unsigned steps)
     return failures;
 }
 
-#define POOL_TEST(f)         cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define POOL_NAMED(name, f)  {name, f, setup, teardown, NULL}
+#define POOL_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define POOL_NAMED(name, f)                                                                        \
+    {                                                                                              \
+        name, f, setup, teardown, NULL                                                             \
+    }
 
 #endif

@@ -326,6 +326,38 @@ static void the_check_finds_an_entry_that_is_no_page(void **state)
     }
 }
 
+static void the_check_finds_an_entry_that_its_hash_does_not_lead_to(void **state)
+{
+    (void)state;
+    char message[256] = "";
+    const struct pool_big_entry never_used = {.va = 1, .pages = 1}; /* hash 0 */
+    struct pool_big *big = pb_pool_big_open(64, false);
+    assert_non_null(big);
+    assert_true(insert(big, 1 << 8 | 1)); /* hash 0, all three */
+    assert_true(insert(big, 2 << 8 | 2));
+    assert_true(insert(big, 3 << 8 | 3));
+    assert_true(take(big, 1 << 8 | 1));
+    sound(big);
+    assert_true(pb_pool_big_insert(big, &never_used));
+    assert_int_equal(pb_pool_big_check(big, message, sizeof message), -EINVAL);
+    assert_non_null(strstr(message, "entry 1 "));
+    assert_non_null(strstr(message, "cannot be found"));
+    pb_pool_big_close(big);
+}
+
+static void the_check_finds_a_wrong_count(void **state)
+{
+    (void)state;
+    char message[256] = "";
+    const struct pool_big_entry freed = {.va = 0x5001, .pages = 1};
+    struct pool_big *big = pb_pool_big_open(64, false);
+    assert_non_null(big);
+    assert_true(pb_pool_big_insert(big, &freed));
+    assert_int_equal(pb_pool_big_check(big, message, sizeof message), -EINVAL);
+    assert_non_null(strstr(message, "0 entries in use, counted 1"));
+    pb_pool_big_close(big);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +372,8 @@ int main(void)
         cmocka_unit_test(of_threads_that_remove_one_entry_one_gets_it),
         cmocka_unit_test(the_check_finds_an_entry_that_is_twice_in_the_table),
         cmocka_unit_test(the_check_finds_an_entry_that_is_no_page),
+        cmocka_unit_test(the_check_finds_an_entry_that_its_hash_does_not_lead_to),
+        cmocka_unit_test(the_check_finds_a_wrong_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,7 @@ static void codes_have_names(void **state)
     assert_string_equal(pb_bugcheck_name(0x10), "SPIN_LOCK_NOT_OWNED");
     assert_string_equal(pb_bugcheck_name(0x19), "BAD_POOL_HEADER");
     assert_string_equal(pb_bugcheck_name(0x1E), "KMODE_EXCEPTION_NOT_HANDLED");
+    assert_string_equal(pb_bugcheck_name(0x21), "QUOTA_UNDERFLOW");
     assert_string_equal(pb_bugcheck_name(0x3F), "NO_MORE_SYSTEM_PTES");
     assert_string_equal(pb_bugcheck_name(0x41), "MUST_SUCCEED_POOL_EMPTY");
     assert_string_equal(pb_bugcheck_name(0x76), "PROCESS_HAS_LOCKED_PAGES");

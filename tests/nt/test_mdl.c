@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* G: memory descriptor lists. Where the machine refuses (frame numbers, locks), the documented
- * failure is asserted in place of the result. */
+/* G: memory descriptor lists: making and locking. Where the machine refuses (frame numbers, locks),
+ * the documented failure is asserted in place of the result. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,41 +8,20 @@
 
 #include <cmocka.h>
 
+#include "nt/mdl_test.h"
 #include "nt/mm_test.h"
 #include "nt/nt_test.h"
 #include "nt/resident.h"
 
-#include <poolbench/nt/mdl.h>
 #include <poolbench/nt/mm.h>
 #include <poolbench/nt/status.h>
 
 #include <string.h>
 
-static PMDL make(void *at, size_t bytes)
-{
-    PMDL mdl = IoAllocateMdl(at, (ULONG)bytes, FALSE, FALSE, NULL);
-    assert_non_null(mdl);
-    return mdl;
-}
-
-static PMDL make_locked(void *at, size_t bytes)
-{
-    PMDL mdl = make(at, bytes);
-    MmProbeAndLockPages(mdl, KernelMode, IoModifyAccess);
-    assert_true((mdl->MdlFlags & MDL_PAGES_LOCKED) != 0);
-    return mdl;
-}
-
-static void unlock_and_free(PMDL mdl)
-{
-    MmUnlockPages(mdl);
-    IoFreeMdl(mdl);
-}
-
 /* The status that locking raises, STATUS_SUCCESS if none; unlocks. */
 static NTSTATUS lock_status(void *at, size_t bytes, KPROCESSOR_MODE mode, LOCK_OPERATION operation)
 {
-    PMDL mdl = make(at, bytes);
+    PMDL mdl = mdl_make(at, bytes);
     volatile NTSTATUS status = STATUS_SUCCESS;
     PB_TRY
     {
@@ -92,7 +71,7 @@ static void allocate(void **state)
     (void)state;
     unsigned char *at = mm_private(4, PROT_READ | PROT_WRITE);
     long locked = mm_locked_kib();
-    PMDL mdl = make(at + 100, 2 * PAGE_SIZE);
+    PMDL mdl = mdl_make(at + 100, 2 * PAGE_SIZE);
     assert_null(mdl->Next);
     assert_int_equal(mdl->Size, 48 + 8 * 3);
     assert_int_equal(mdl->MdlFlags & ~MDL_ALLOCATED_FIXED_SIZE, 0);
@@ -125,13 +104,14 @@ static void allocate_refuses(void **state)
 static void lookaside(void **state)
 {
     (void)state;
-    PMDL small = make((void *)0x1000, 23 * PAGE_SIZE), large = make((void *)0x1000, 24 * PAGE_SIZE);
-    PMDL crooked = make((void *)0x1001, 23 * PAGE_SIZE); /* spans 24 */
+    PMDL small = mdl_make((void *)0x1000, 23 * PAGE_SIZE),
+         large = mdl_make((void *)0x1000, 24 * PAGE_SIZE);
+    PMDL crooked = mdl_make((void *)0x1001, 23 * PAGE_SIZE); /* spans 24 */
     assert_int_equal(small->MdlFlags, MDL_ALLOCATED_FIXED_SIZE);
     assert_int_equal(large->MdlFlags, 0);
     assert_int_equal(crooked->MdlFlags, 0);
     IoFreeMdl(small);
-    PMDL again = make((void *)0x5000, 1);
+    PMDL again = mdl_make((void *)0x5000, 1);
     assert_ptr_equal(again, small); /* last in, first out */
     assert_int_equal(again->Size, 48 + 8);
     IoFreeMdl(again);
@@ -142,7 +122,7 @@ static void lookaside(void **state)
 static void free_frees_one(void **state)
 {
     (void)state;
-    PMDL first = make((void *)0x1000, 1), second = make((void *)0x2000, 1);
+    PMDL first = mdl_make((void *)0x1000, 1), second = mdl_make((void *)0x2000, 1);
     first->Next = second;
     IoFreeMdl(first);
     assert_ptr_equal(second->StartVa, (void *)0x2000);
@@ -154,7 +134,7 @@ static void lock(void **state)
     (void)state;
     unsigned char *at = mm_private(8, PROT_READ | PROT_WRITE);
     long before = mm_locked_kib();
-    PMDL mdl = make(at + PAGE_SIZE + 5, 2 * PAGE_SIZE); /* pages 1, 2 and 3 */
+    PMDL mdl = mdl_make(at + PAGE_SIZE + 5, 2 * PAGE_SIZE); /* pages 1, 2 and 3 */
     MmProbeAndLockPages(mdl, UserMode, IoWriteAccess);
     assert_int_equal(mdl->MdlFlags & ~MDL_ALLOCATED_FIXED_SIZE,
                      MDL_PAGES_LOCKED | MDL_WRITE_OPERATION);
@@ -184,9 +164,9 @@ static void locks_count(void **state)
     (void)state;
     unsigned char *at = mm_private(6, PROT_READ | PROT_WRITE);
     long before = mm_locked_kib();
-    PMDL low = make_locked(at, 4 * PAGE_SIZE),
-         high = make_locked(at + 2 * PAGE_SIZE, 4 * PAGE_SIZE);
-    PMDL inner = make_locked(at + 3 * PAGE_SIZE, 10);
+    PMDL low = mdl_make_locked(at, 4 * PAGE_SIZE),
+         high = mdl_make_locked(at + 2 * PAGE_SIZE, 4 * PAGE_SIZE);
+    PMDL inner = mdl_make_locked(at + 3 * PAGE_SIZE, 10);
     assert_int_equal(pb_resident_total(), 6);
     MmUnlockPages(low);
     assert_int_equal(pb_resident_total(), 4);
@@ -215,10 +195,10 @@ static void foreign_locks_stay(void **state)
         skip();
     }
     long before = mm_locked_kib();
-    PMDL mdl = make_locked(at, 4 * PAGE_SIZE);
+    PMDL mdl = mdl_make_locked(at, 4 * PAGE_SIZE);
     assert_int_equal(PbMdlLockedPages(mdl), 4);
     assert_int_equal(mm_locked_kib() - before, 12);
-    unlock_and_free(mdl);
+    mdl_unlock_and_free(mdl);
     assert_int_equal(mm_locked_kib(), before);
     mm_unmap(at, 4);
 }
@@ -272,184 +252,11 @@ static void touching_decides(void **state)
     (void)close(file);
 }
 
-static void system_address(void **state)
-{
-    (void)state;
-    unsigned char *at = mm_shared(4);
-    memset(at, 7, 4 * PAGE_SIZE);
-    /* another descriptor's lock cuts the mapping in three; the alias spans them */
-    PMDL middle = make_locked(at + 2 * PAGE_SIZE, 1), mdl = make_locked(at + 300, 3 * PAGE_SIZE);
-    unsigned char *alias = MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority);
-    assert_non_null(alias);
-    assert_ptr_not_equal(alias, at + 300);
-    assert_int_equal(BYTE_OFFSET(alias), 300);
-    assert_true((mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) != 0);
-    assert_ptr_equal(mdl->MappedSystemVa, alias);
-    assert_ptr_equal(MmGetSystemAddressForMdlSafe(mdl, HighPagePriority), alias);
-    assert_ptr_equal(MmGetSystemAddressForMdl(mdl), alias);
-    for (size_t i = 0; i < 3 * PAGE_SIZE; i += 1000) {
-        alias[i] = (unsigned char)i;
-        assert_int_equal(at[300 + i], (unsigned char)i);
-    }
-    assert_int_equal(MmGetPhysicalAddress(alias).QuadPart, MmGetPhysicalAddress(at + 300).QuadPart);
-    MmUnlockPages(mdl);
-    assert_null(mdl->MappedSystemVa);
-    assert_int_equal(mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA, 0);
-    assert_false(MmIsAddressValid(alias)); /* gone */
-    IoFreeMdl(mdl);
-    unlock_and_free(middle);
-    mm_unmap(at, 4);
-}
-
-static void map_and_unmap(void **state)
-{
-    (void)state;
-    mm_catch_faults();
-    unsigned char *at = mm_shared(2);
-    PMDL mdl = make_locked(at, 2 * PAGE_SIZE);
-    unsigned char *one = MmMapLockedPages(mdl, KernelMode);
-    assert_non_null(one);
-    MmUnmapLockedPages(one, mdl);
-    assert_int_equal(mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA, 0);
-    unsigned char *two = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmNonCached, NULL, FALSE,
-                                                      NormalPagePriority | MdlMappingNoWrite);
-    assert_non_null(two);
-    volatile NTSTATUS status = STATUS_SUCCESS;
-    PB_TRY
-    {
-        *(volatile unsigned char *)two = 1;
-    }
-    PB_EXCEPT
-    {
-        status = PbGetExceptionCode();
-    }
-    PB_END_TRY
-    assert_int_equal(status, STATUS_ACCESS_VIOLATION);
-    unlock_and_free(mdl);
-    mm_unmap(at, 2);
-}
-
-static void map_for_user(void **state)
-{
-    (void)state;
-    unsigned char *at = mm_shared(2), *wanted = mm_private(2, PROT_NONE);
-    PMDL mdl = make_locked(at + 9, PAGE_SIZE);
-    mm_unmap(wanted, 2); /* and nothing is mapped before it is asked for */
-    unsigned char *two = MmMapLockedPagesSpecifyCache(mdl, UserMode, MmCached, wanted, FALSE, 0);
-    unsigned char *one = MmMapLockedPagesSpecifyCache(mdl, UserMode, MmCached, NULL, FALSE, 0);
-    assert_non_null(one);
-    assert_ptr_equal(two, wanted + 9);
-    assert_int_equal(mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA, 0);
-    *one = 42;
-    assert_int_equal(*two, 42);
-    MmUnmapLockedPages(one, mdl);
-    MmUnmapLockedPages(two, mdl);
-    assert_false(MmIsAddressValid(two));
-    expect_bugcheck(MmUnmapLockedPages(two, mdl), SYSTEM_PTE_MISUSE, 0);
-    assert_int_equal(nt_seen.p[1], (ULONG_PTR)two);
-    unlock_and_free(mdl);
-    mm_unmap(at, 2);
-}
-
-static void private_memory(void **state)
-{
-    (void)state;
-    mm_catch_faults();
-    unsigned char *at = mm_private(2, PROT_READ | PROT_WRITE);
-    volatile NTSTATUS status = STATUS_SUCCESS;
-    PMDL mdl = make_locked(at, 2 * PAGE_SIZE);
-    assert_null(MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority));
-    expect_bugcheck(assert_null(MmGetSystemAddressForMdl(mdl)), NO_MORE_SYSTEM_PTES, 0);
-    assert_int_equal(nt_seen.p[1], 2);
-    expect_bugcheck(assert_null(MmMapLockedPages(mdl, KernelMode)), NO_MORE_SYSTEM_PTES, 0);
-    mdl->MdlFlags |= MDL_MAPPING_CAN_FAIL;
-    assert_null(MmGetSystemAddressForMdl(mdl));
-    PB_TRY
-    {
-        (void)MmMapLockedPages(mdl, UserMode);
-    }
-    PB_EXCEPT
-    {
-        status = PbGetExceptionCode();
-    }
-    PB_END_TRY
-    assert_int_equal(status, STATUS_INSUFFICIENT_RESOURCES);
-    assert_int_equal(mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA, 0);
-    unlock_and_free(mdl);
-    mm_unmap(at, 2);
-}
-
-static void nonpaged(void **state)
-{
-    (void)state;
-    unsigned char *at = mm_private(2, PROT_READ | PROT_WRITE);
-    memset(at, 1, 2 * PAGE_SIZE);
-    PMDL mdl = make(at + 8, PAGE_SIZE);
-    MmBuildMdlForNonPagedPool(mdl);
-    assert_true((mdl->MdlFlags & MDL_SOURCE_IS_NONPAGED_POOL) != 0);
-    assert_ptr_equal(MmGetSystemAddressForMdlSafe(mdl, 0), at + 8); /* its own address */
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(MmGetMdlPfnArray(mdl)[i],
-                         MmGetPhysicalAddress(at + i * PAGE_SIZE).QuadPart >> PAGE_SHIFT);
-    assert_int_equal(pb_resident_total(), 0);
-    expect_bugcheck(MmUnlockPages(mdl), DRIVER_VERIFIER_DETECTED_VIOLATION, MDL_UNLOCKED_NONPAGED);
-    IoFreeMdl(mdl);
-    mm_unmap(at, 2);
-}
-
-static void partial(void **state)
-{
-    (void)state;
-    unsigned char *at = mm_shared(4);
-    PMDL mdl = make_locked(at + 10, 3 * PAGE_SIZE), part = make(at + 10, 3 * PAGE_SIZE);
-    IoBuildPartialMdl(mdl, part, at + PAGE_SIZE + 5, 100);
-    assert_ptr_equal(MmGetMdlVirtualAddress(part), at + PAGE_SIZE + 5);
-    assert_int_equal(part->ByteCount, 100);
-    assert_int_equal(part->MdlFlags & (MDL_PARTIAL | MDL_PAGES_LOCKED), MDL_PARTIAL);
-    assert_int_equal(MmGetMdlPfnArray(part)[0], MmGetMdlPfnArray(mdl)[1]);
-    unsigned char *own = MmGetSystemAddressForMdlSafe(part, 0);
-    assert_non_null(own);
-    assert_true((part->MdlFlags & MDL_PARTIAL_HAS_BEEN_MAPPED) != 0);
-    *own = 77;
-    assert_int_equal(at[PAGE_SIZE + 5], 77);
-    MmPrepareMdlForReuse(part);
-    assert_int_equal(part->MdlFlags & (MDL_PARTIAL_HAS_BEEN_MAPPED | MDL_MAPPED_TO_SYSTEM_VA), 0);
-    assert_false(MmIsAddressValid(own));
-    /* length 0: the rest; and a parent's mapping is the part's as well, and not released with it */
-    unsigned char *alias = MmGetSystemAddressForMdlSafe(mdl, 0);
-    IoBuildPartialMdl(mdl, part, at + 2 * PAGE_SIZE, 0);
-    assert_int_equal(part->ByteCount, PAGE_SIZE + 10);
-    assert_ptr_equal(MmGetSystemAddressForMdlSafe(part, 0), alias + 2 * PAGE_SIZE - 10);
-    IoFreeMdl(part);
-    assert_true(MmIsAddressValid(alias));
-    unlock_and_free(mdl);
-    mm_unmap(at, 4);
-}
-
-static void partial_misuse(void **state)
-{
-    (void)state;
-    _Alignas(16) unsigned char room[sizeof(MDL) + 8];
-    unsigned char *at = mm_private(3, PROT_READ | PROT_WRITE);
-    PMDL mdl = make_locked(at, 2 * PAGE_SIZE), small = (PMDL)(void *)room;
-    MmInitializeMdl(small, at, 1);
-    expect_bugcheck(IoBuildPartialMdl(mdl, small, at, 0), TARGET_MDL_TOO_SMALL, mdl);
-    expect_bugcheck(IoBuildPartialMdl(mdl, small, at - 1, 1), TARGET_MDL_TOO_SMALL, mdl);
-    expect_bugcheck(IoBuildPartialMdl(mdl, small, at + 2 * PAGE_SIZE, 1), TARGET_MDL_TOO_SMALL,
-                    mdl);
-    assert_int_equal(nt_seen.p[1], (ULONG_PTR)small);
-    IoBuildPartialMdl(mdl, small, at + PAGE_SIZE, PAGE_SIZE);
-    assert_int_equal(MmGetMdlPfnArray(small)[0], MmGetMdlPfnArray(mdl)[1]);
-    expect_bugcheck(MmUnlockPages(small), DRIVER_VERIFIER_DETECTED_VIOLATION, MDL_UNLOCKED_PARTIAL);
-    unlock_and_free(mdl);
-    mm_unmap(at, 3);
-}
-
 static void misuse_checked(void **state)
 {
     (void)state;
     unsigned char *at = mm_shared(2);
-    PMDL mdl = make(at, PAGE_SIZE);
+    PMDL mdl = mdl_make(at, PAGE_SIZE);
     expect_bugcheck(MmUnlockPages(mdl), DRIVER_VERIFIER_DETECTED_VIOLATION,
                     MDL_UNLOCKED_NOT_LOCKED);
     assert_int_equal(nt_seen.p[1], (ULONG_PTR)mdl);
@@ -463,7 +270,7 @@ static void misuse_checked(void **state)
                     DRIVER_VERIFIER_DETECTED_VIOLATION, MDL_MAPPED_ALREADY);
     expect_bugcheck(IoFreeMdl(mdl), DRIVER_VERIFIER_DETECTED_VIOLATION, MDL_FREED_MAPPED);
     assert_int_equal(pb_resident_total(), 1);
-    unlock_and_free(mdl);
+    mdl_unlock_and_free(mdl);
     mm_unmap(at, 2);
 }
 
@@ -471,7 +278,7 @@ static void misuse_free_build(void **state)
 {
     (void)state;
     unsigned char *at = mm_private(2, PROT_READ | PROT_WRITE);
-    PMDL mdl = make(at, PAGE_SIZE), other = make_locked(at, 2 * PAGE_SIZE);
+    PMDL mdl = mdl_make(at, PAGE_SIZE), other = mdl_make_locked(at, 2 * PAGE_SIZE);
     expect_bugcheck(MmUnlockPages(mdl), PROCESS_HAS_LOCKED_PAGES, 1);
     assert_int_equal(nt_seen.p[1], (ULONG_PTR)mdl);
     assert_int_equal(nt_seen.p[2], 2);
@@ -488,7 +295,7 @@ static void irql(void **state)
     (void)state;
     unsigned char *at = mm_private(2, PROT_READ | PROT_WRITE);
     KIRQL old;
-    PMDL mdl = make(at, PAGE_SIZE);
+    PMDL mdl = mdl_make(at, PAGE_SIZE);
     KeRaiseIrql(DISPATCH_LEVEL, &old);
     expect_bugcheck(MmProbeAndLockPages(mdl, KernelMode, IoReadAccess), IRQL_NOT_LESS_OR_EQUAL, at);
     assert_int_equal(nt_seen.p[1], DISPATCH_LEVEL);
@@ -499,7 +306,7 @@ static void irql(void **state)
     assert_null(MmGetSystemAddressForMdlSafe(mdl, 0));
     MmUnlockPages(mdl);
     IoFreeMdl(mdl);
-    mdl = make(at, PAGE_SIZE);
+    mdl = mdl_make(at, PAGE_SIZE);
     KeLowerIrql(old);
     KeRaiseIrql(CLOCK_LEVEL, &old);
     expect_bugcheck(assert_null(IoAllocateMdl(at, 1, FALSE, FALSE, NULL)), IRQL_NOT_LESS_OR_EQUAL,
@@ -594,17 +401,6 @@ int main(void)
         nt_test("G: MmProbeAndLockPages raises where a right is missing", wrong_rights),
         nt_test("G: where the system cannot populate, touching under a guard decides",
                 touching_decides),
-        nt_test("G: MmGetSystemAddressForMdl maps the same frames once, at the same offset",
-                system_address),
-        nt_test("G: a mapping is released by MmUnmapLockedPages and may be read-only",
-                map_and_unmap),
-        nt_test("G: a user-mode mapping is the caller's, where the caller wants it", map_for_user),
-        nt_test("G: private memory has no second mapping: NULL, a bugcheck, or a status",
-                private_memory),
-        nt_test("G: MmBuildMdlForNonPagedPool uses the memory's own address", nonpaged),
-        nt_test("G: a partial descriptor takes its part of frames and mapping", partial),
-        nt_test("G: a partial descriptor that does not fit is TARGET_MDL_TOO_SMALL",
-                partial_misuse),
         nt_test("G: misuse of a descriptor is found in checked mode", misuse_checked),
         nt_test_free("G: unlocking what is not locked is PROCESS_HAS_LOCKED_PAGES",
                      misuse_free_build),

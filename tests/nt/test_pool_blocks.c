@@ -224,13 +224,21 @@ static void exact_search_fills_pages_that_next_leaves_a_third_empty(void **state
 static void churn_leaves_nothing_behind(void **state)
 {
     (void)state;
-    static const char *const variants[] = {
-        BARE ",profile=nt4",     BARE ",profile=w2k,link_checks=on", BARE ",profile=xp",
-        BARE ",profile=x64",     BARE ",profile=vista",              BARE ",profile=vista86",
-        "profile=win8,type=nx", "profile=win8_86",                 "profile=nt4,checked=on",
-        "profile=xp,page_walk=on,checked=on", "profile=vista86,type=paged,checked=on",
-        "profile=x64,type=paged,page_walk=on", "profile=w2k,tail_reuse=on,delayed_frees=on",
-        "cache_aligned=on", "profile=vista,checked=on,nonpaged_pools=3"};
+    static const char *const variants[] = {BARE ",profile=nt4",
+                                           BARE ",profile=w2k,link_checks=on",
+                                           BARE ",profile=xp",
+                                           BARE ",profile=x64",
+                                           BARE ",profile=vista",
+                                           BARE ",profile=vista86",
+                                           "profile=win8,type=nx",
+                                           "profile=win8_86",
+                                           "profile=nt4,checked=on",
+                                           "profile=xp,page_walk=on,checked=on",
+                                           "profile=vista86,type=paged,checked=on",
+                                           "profile=x64,type=paged,page_walk=on",
+                                           "profile=w2k,tail_reuse=on,delayed_frees=on",
+                                           "cache_aligned=on",
+                                           "profile=vista,checked=on,nonpaged_pools=3"};
     for (size_t i = 0; i < COUNT_OF(variants); i++) {
         reopen(variants[i]);
         assert_int_equal(churn(3000), 0);

@@ -73,8 +73,11 @@ static void the_largest_listed_block_is_of_32_or_8_granules(void **state)
     static const struct {
         const char *options;
         size_t bytes; /* the most that a list serves */
-    } rows[] = {{"profile=x64", 496}, {"profile=xp", 248}, {"profile=w2k", 248},
-                {"profile=nt4", 248}, {"profile=win8", 496}};
+    } rows[] = {{"profile=x64", 496},
+                {"profile=xp", 248},
+                {"profile=w2k", 248},
+                {"profile=nt4", 248},
+                {"profile=win8", 496}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         reopen(rows[i].options);
         (void)take(1);

@@ -99,7 +99,7 @@ static void paged_pages_are_the_first_clear_run_from_the_hint(void **state)
     assert_int_equal(map->hint, 2);
     assert_ptr_equal(pages(1), base + 2 * PAGE_SIZE);
     assert_int_equal(map->hint, 3);
-    give(three); /* needs no size */
+    give(three);                                      /* needs no size */
     assert_ptr_equal(pages(4), base + 8 * PAGE_SIZE); /* reaches beyond what was taken so far */
     check_sound();
 }

@@ -15,25 +15,25 @@ struct vector {
 };
 
 static const struct vector granule8[] = {
-    {0, 2},     {1, 2},      {8, 2},      {16, 3},     {17, 4},     {32, 5},
-    {64, 9},    {100, 14},   {128, 17},   {256, 33},   {512, 65},   {1000, 126},
+    {0, 2},      {1, 2},      {8, 2},      {16, 3},     {17, 4},     {32, 5},
+    {64, 9},     {100, 14},   {128, 17},   {256, 33},   {512, 65},   {1000, 126},
     {1024, 129}, {2000, 251}, {2048, 257}, {4000, 501}, {4080, 511}, {SIZE_MAX, 0}};
 static const struct vector granule16[] = {
     {0, 2},     {1, 2},      {8, 2},      {16, 2},     {17, 3},     {32, 3},
     {64, 5},    {100, 8},    {128, 9},    {256, 17},   {512, 33},   {1000, 64},
     {1024, 65}, {2000, 126}, {2048, 129}, {4000, 251}, {4064, 255}, {SIZE_MAX, 0}};
-static const struct vector granule32[] = {{0, 1},   {1, 1},    {24, 1},    {25, 2},    {56, 2},
-                                          {100, 4}, {248, 8},  {249, 9},   {1000, 32}, {2048, 65},
-                                          {4024, 126}, {4056, 127}, {SIZE_MAX, 0}};
+static const struct vector granule32[] = {
+    {0, 1},   {1, 1},     {24, 1},    {25, 2},     {56, 2},     {100, 4},     {248, 8},
+    {249, 9}, {1000, 32}, {2048, 65}, {4024, 126}, {4056, 127}, {SIZE_MAX, 0}};
 
 static const struct {
     const char *name;
     const struct vector *vectors;
     size_t largest;
 } profiles[] = {
-    {"nt4", granule32, 4056},   {"w2k", granule32, 4056},    {"xp", granule8, 4080},
-    {"x64", granule16, 4064},   {"vista", granule16, 4064},  {"vista86", granule8, 4080},
-    {"win8", granule16, 4064},  {"win8_86", granule8, 4080},
+    {"nt4", granule32, 4056},  {"w2k", granule32, 4056},    {"xp", granule8, 4080},
+    {"x64", granule16, 4064},  {"vista", granule16, 4064},  {"vista86", granule8, 4080},
+    {"win8", granule16, 4064}, {"win8_86", granule8, 4080},
 };
 
 static void reopen_profile(const char *name, const char *more)
@@ -124,10 +124,10 @@ static void a_narrow_header_has_the_layout_of_x86(void **state)
     unsigned char *block = pb_pool_allocate(pool, &request);
     uint32_t words[2];
     memcpy(words, block - 8, sizeof words);
-    assert_int_equal(words[0] & 0x1FF, 0);          /* PreviousSize 9 */
-    assert_int_equal(words[0] >> 9 & 0x7F, 2);      /* PoolIndex 7 */
-    assert_int_equal(words[0] >> 16 & 0x1FF, 501);  /* BlockSize 9 */
-    assert_int_equal(words[0] >> 25, 1 + 8 + 1);    /* PoolType 7 */
+    assert_int_equal(words[0] & 0x1FF, 0);         /* PreviousSize 9 */
+    assert_int_equal(words[0] >> 9 & 0x7F, 2);     /* PoolIndex 7 */
+    assert_int_equal(words[0] >> 16 & 0x1FF, 501); /* BlockSize 9 */
+    assert_int_equal(words[0] >> 25, 1 + 8 + 1);   /* PoolType 7 */
     assert_memory_equal(block - 4, "Fred", 4);
     uint64_t owner;
     memcpy(&owner, block - 8 + 4008 - 8, sizeof owner); /* the block's last pointer */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests of the lookaside strategy: a heap of it over a backing of the test's own, which maps and
- * unmaps each block, so that whatever is touched after it went back is a fault. Include after cmocka.
- * Threads: one, and those of burst. */
+/* For tests of the lookaside strategy: a heap of it over a backing of the test's own, which maps
+ * and unmaps each block, so that whatever is touched after it went back is a fault. Include after
+ * cmocka. Threads: one, and those of burst. */
 #ifndef PB_TEST_LOOKASIDE_FIXTURE_H
 #define PB_TEST_LOOKASIDE_FIXTURE_H
 
@@ -38,7 +38,8 @@ static inline void *mapped_alloc(struct pb_heap *heap, struct pb_thread *thread,
     return at;
 }
 
-static inline void mapped_free(struct pb_heap *heap, struct pb_thread *thread, void *block, size_t bytes)
+static inline void mapped_free(struct pb_heap *heap, struct pb_thread *thread, void *block,
+                               size_t bytes)
 {
     (void)heap, (void)thread, (void)bytes;
     munmap(block, PAGE);
@@ -105,7 +106,8 @@ struct fixture {
     unsigned n;
 };
 
-static inline void open_lookaside(struct fixture *f, const char *options, size_t block_bytes, unsigned n)
+static inline void open_lookaside(struct fixture *f, const char *options, size_t block_bytes,
+                                  unsigned n)
 {
     static const struct pb_allocator *const more[] = {&mapped_ops, NULL};
     char text[100], message[200] = "";
@@ -198,7 +200,6 @@ static inline void *burst(void *argument)
     return NULL;
 }
 
-
 /* Runs burst on every thread of the heap; the blocks that came back changed. */
 static inline long run_bursts(struct fixture *f)
 {
@@ -216,13 +217,26 @@ static inline long run_bursts(struct fixture *f)
     return lost;
 }
 
-/* Keeps the calling thread on the processor it is on, so that scope=percpu has one list for it. */
-static inline void stay_here(void)
+static cpu_set_t everywhere;
+
+/* A test's setup and teardown: keep its thread on the processor that it is on, so that scope=percpu
+ * has one list P for it. */
+static inline int stay_here(void **state)
 {
     cpu_set_t here;
+    (void)state;
     CPU_ZERO(&here);
     CPU_SET((size_t)sched_getcpu(), &here);
-    assert_int_equal(sched_setaffinity(0, sizeof here, &here), 0);
+    return sched_getaffinity(0, sizeof everywhere, &everywhere) != 0 ||
+           sched_setaffinity(0, sizeof here, &here) != 0;
 }
+
+static inline int roam(void **state)
+{
+    (void)state;
+    return sched_setaffinity(0, sizeof everywhere, &everywhere) != 0;
+}
+
+#define stationary_test(f) cmocka_unit_test_setup_teardown(f, stay_here, roam)
 
 #endif

@@ -108,7 +108,8 @@ static void trim_and_detach_give_everything_to_the_backing(void **state)
         assert_int_equal(mapped.live, 0);
         give(&f, take(&f));
         f.heap->ops->detach(f.heap, f.threads[0]);
-        assert_int_equal(mapped.live, k != STACK ? 1 : 0); /* the list is everybody's, a stack is not */
+        assert_int_equal(mapped.live,
+                         k != STACK ? 1 : 0); /* the list is everybody's, a stack is not */
         assert_int_equal(stats_of(&f).allocs, 3);
         f.n = 0;
         close_lookaside(&f);
@@ -185,16 +186,15 @@ static void four_threads_share_a_list_whose_blocks_are_unmapped(void **state)
 
 int main(void)
 {
-    stay_here_setup
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opening_allocates_no_entry),
-        cmocka_unit_test(blocks_come_back_last_in_first_out_up_to_the_depth),
-        cmocka_unit_test(every_count_is_exact),
-        cmocka_unit_test(a_block_that_the_backing_refuses_is_null_and_not_counted),
-        cmocka_unit_test(trim_and_detach_give_everything_to_the_backing),
-        cmocka_unit_test(a_block_shorter_than_a_link_gets_room_for_one),
-        cmocka_unit_test(check_finds_what_is_wrong_with_a_list),
-        cmocka_unit_test(check_finds_what_is_wrong_with_a_stack),
+        stationary_test(opening_allocates_no_entry),
+        stationary_test(blocks_come_back_last_in_first_out_up_to_the_depth),
+        stationary_test(every_count_is_exact),
+        stationary_test(a_block_that_the_backing_refuses_is_null_and_not_counted),
+        stationary_test(trim_and_detach_give_everything_to_the_backing),
+        stationary_test(a_block_shorter_than_a_link_gets_room_for_one),
+        stationary_test(check_finds_what_is_wrong_with_a_list),
+        stationary_test(check_finds_what_is_wrong_with_a_stack),
         cmocka_unit_test(four_threads_share_a_list_whose_blocks_are_unmapped),
     };
     return cmocka_run_group_tests_name("lookaside", tests, NULL, NULL);

@@ -18,9 +18,9 @@ enum {
     SPIN_LOCK_ALREADY_OWNED = 0x0F,    /* p1 the lock; checked mode */
     SPIN_LOCK_NOT_OWNED = 0x10,        /* p1 the lock; checked mode */
     BAD_POOL_HEADER = 0x19,            /* p1 says which: enum pb_bad_pool_header */
+    KMODE_EXCEPTION_NOT_HANDLED = 0x1E, /* p1 the status; raised and no handler on the thread */
     QUOTA_UNDERFLOW = 0x21,            /* more given back than was charged: p1 process, p2 1 if paged,
                                           p3 bytes charged, p4 bytes given back */
-    KMODE_EXCEPTION_NOT_HANDLED = 0x1E, /* p1 the status; raised and no handler on the thread */
     MUST_SUCCEED_POOL_EMPTY = 0x41,    /* p1 bytes, p2 nonpaged pages in use, p3 requests above a
                                           page, p4 pages free */
     PROCESS_HAS_LOCKED_PAGES = 0x76,

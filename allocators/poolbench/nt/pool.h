@@ -104,4 +104,8 @@ _Static_assert(sizeof(SYSTEM_POOLTAG) == 0x28, "as on x64");
 /* Writes up to `Count` rows and returns how many tags there are. */
 ULONG PbQueryPoolTags(PSYSTEM_POOLTAG Rows, ULONG Count);
 
+/* The same of another process: `File` is where its PB_POOLMON had the table made. *Found is how many
+ * tags there are. Returns 0; -EINVAL if the file is no such table; or -errno. */
+int PbReadPoolTags(const char *File, PSYSTEM_POOLTAG Rows, ULONG Count, PULONG Found);
+
 #endif
