@@ -20,6 +20,8 @@
 #include "pool/hot.h"
 #include "pool/strategy_tags.h"
 
+#include <poolbench/nt/page.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,8 +40,9 @@ struct pool_heap {
     struct pb_heap head;
     struct pool *pool;
     struct pool_front *front;
-    unsigned type; /* POOL_TYPE bits of every request */
-    KIRQL level;   /* the highest that a call may come at */
+    unsigned type;         /* POOL_TYPE bits of every request */
+    enum pool_class class; /* what serves them: a profile without NX has no such class */
+    KIRQL level;           /* the highest that a call may come at */
     bool plain;
     bool tuned;
     PEPROCESS owner; /* whom quota is charged to, or NULL */
@@ -277,6 +280,7 @@ static int pool_open(const struct pb_heap_config *config, struct pb_heap **heap)
         return error;
     }
     pool->pool = pool->front->pool;
+    pool->class = pb_pool_class(pool->pool, pool->type);
     error = add_parts(pool, options);
     if (error != 0) {
         pool_close(&pool->head);
@@ -325,8 +329,8 @@ static void pool_stats(struct pb_heap *heap, struct pb_heap_stats *stats)
     struct pool_heap *pool = heap_of(heap);
     const struct pool_shape *shape = &pool->front->shape;
     struct pool_counts counts;
-    uint64_t special = (uint64_t)pb_front_special_count(pool->front) << 12;
-    pb_pool_counts(pool->pool, heap_classes[pool->front->options.type], &counts);
+    uint64_t special = (uint64_t)pb_front_special_count(pool->front) << PAGE_SHIFT;
+    pb_pool_counts(pool->pool, pool->class, &counts);
     sum_threads(pool, stats);
     stats->granted_bytes = counts.total_bytes - counts.cached_bytes + special;
     stats->held_bytes = counts.held_bytes + special;

@@ -87,24 +87,35 @@ bool pb_spawn_drops(const char *entry)
     return false;
 }
 
-/* The environment without what is dropped, with our preload and padding; one block, freed by the
- * caller. */
+/* What the child is given anew, or not at all. */
+static bool replaced(const char *entry)
+{
+    return strncmp(entry, "PB_PADDING=", 11) == 0 || strncmp(entry, "PB_POOLMON=", 11) == 0;
+}
+
+/* The environment without what is dropped, with our preload, poolmon and padding; one block, freed
+ * by the caller. */
 static char **make_environment(const struct pb_child *child)
 {
     size_t n = 0, kept = 0, padding = child->padding < PADDING_MAX ? child->padding : PADDING_MAX;
     size_t preload = child->preload != NULL ? strlen(child->preload) : 0;
+    size_t poolmon = child->poolmon != NULL ? strlen(child->poolmon) : 0;
     while (environ[n] != NULL)
         n++;
-    char **list = malloc((n + 3) * sizeof *list + preload + padding + 64);
+    char **list = malloc((n + 4) * sizeof *list + preload + poolmon + padding + 64);
     if (list == NULL)
         return NULL;
-    char *text = (char *)(list + n + 3);
+    char *text = (char *)(list + n + 4);
     for (size_t i = 0; i < n; i++)
-        if (!pb_spawn_drops(environ[i]) && strncmp(environ[i], "PB_PADDING=", 11) != 0)
+        if (!pb_spawn_drops(environ[i]) && !replaced(environ[i]))
             list[kept++] = environ[i];
     if (child->preload != NULL) {
         list[kept++] = text;
         text += sprintf(text, "LD_PRELOAD=%s", child->preload) + 1;
+    }
+    if (child->poolmon != NULL) {
+        list[kept++] = text;
+        text += sprintf(text, "PB_POOLMON=%s", child->poolmon) + 1;
     }
     list[kept++] = text;
     text += sprintf(text, "PB_PADDING=");

@@ -148,6 +148,18 @@ static inline unsigned index_of(const void *block)
     return pool_index(header_of(block), pool->wide);
 }
 
+/* Writes BlockSize (or PreviousSize) of a block; 255: the most that the field holds. */
+static inline void plant(const void *block, bool size, unsigned value)
+{
+    struct pool_header *header = header_of(block);
+    if (value == 255 && !pool->wide)
+        value = 511;
+    if (size)
+        pool_set_size(header, value, pool_type(header, pool->wide), pool->wide);
+    else
+        pool_set_previous(header, value, pool_index(header, pool->wide), pool->wide);
+}
+
 /* The granule of its page at which a block's header lies. */
 static inline unsigned place_of(const void *block)
 {

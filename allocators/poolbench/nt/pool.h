@@ -78,8 +78,9 @@ SIZE_T ExQueryPoolBlockSize(PVOID PoolBlock, PBOOLEAN QuotaCharged);
  * line in `message` that says what is wrong and what is allowed. */
 int PbNtConfigure(const char *options, char *message, size_t message_size);
 
-/* Ends the executive: every block dies, the tables are empty, the next use begins anew. Blocks that
- * were never freed are counted into *leaked, if that is not NULL. No other thread may be in it. */
+/* Ends the executive: every block dies, the tables are empty, the next use begins anew, with the
+ * default options unless PbNtConfigure sets others. Blocks that were never freed are counted into
+ * *leaked, if that is not NULL. No other thread may be in it. */
 void PbNtReset(size_t *leaked);
 
 /* Walks every structure of the pools. Returns 0, or -EINVAL and one line. No other thread may be in
