@@ -68,7 +68,7 @@ struct pb_heap_stats {
     uint64_t granted_bytes;   /* live, as rounded up, headers included */
     uint64_t held_bytes;      /* taken from the system or from backing, now */
     uint64_t held_peak_bytes; /* the most that held_bytes has been */
-    uint64_t cached_bytes;    /* free blocks parked in front of the backing (lookaside lists, rings) */
+    uint64_t cached_bytes;    /* free blocks parked in front of the backing (lookaside lists, stacks) */
     uint64_t allocs, frees;
     uint64_t hits;            /* allocations that the first level served */
     uint64_t misses;          /* allocations that went to the next level */

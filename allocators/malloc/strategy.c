@@ -115,13 +115,6 @@ static void *malloc_realloc(struct pb_heap *heap, struct pb_thread *thread, void
     return realloc(block, bytes);
 }
 
-static bool is_aligned(const void *block, size_t alignment)
-{
-    return ((uintptr_t)block & (alignment - 1)) == 0;
-}
-
-/* mimalloc 2.0.9 misaligns what is 256, 512 or 1024 bytes long and aligned to 256 or more; its
- * releases since do not. It takes another way for a length that is no power of two. */
 static void *malloc_aligned(struct pb_heap *heap, struct pb_thread *thread, size_t alignment,
                             size_t bytes)
 {
@@ -129,17 +122,7 @@ static void *malloc_aligned(struct pb_heap *heap, struct pb_thread *thread, size
     (void)heap, (void)thread;
     if (alignment < sizeof(void *))
         alignment = sizeof(void *);
-    if (posix_memalign(&block, alignment, bytes) != 0)
-        return NULL;
-    if (PB_LIKELY(is_aligned(block, alignment)))
-        return block;
-    free(block);
-    if (posix_memalign(&block, alignment, bytes + 1) != 0)
-        return NULL;
-    if (is_aligned(block, alignment))
-        return block;
-    free(block);
-    return NULL;
+    return posix_memalign(&block, alignment, bytes) == 0 ? block : NULL;
 }
 
 static size_t malloc_trim_library(struct pb_heap *heap)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The null strategy's fast path: a stack of free blocks for each thread. Its depth is not kept: it
  * is what was put less what was taken, so that alloc and free each move one count of their own, of
- * which one is a counter that stats wants anyway, and neither waits for what the other has just
- * stored. Only the owner moves them; they are atomics because stats reads them from elsewhere, and
- * relaxed, which on every processor we know is a plain load or store, because a reader wants no
- * more than a recent value. Threads: each passes its own state. May touch: nothing else. */
+ * which one is a counter that stats wants anyway. Only the owner moves them; they are atomics
+ * because stats reads them from elsewhere. `put` is stored with release, so that who reads it first
+ * (acquire) finds `taken` as far as it was by then, or further; everything else is relaxed. On
+ * x86-64 all are plain loads and stores. Threads: each passes its own state. May touch: nothing
+ * else. */
 #ifndef PB_NULL_HOT_H
 #define PB_NULL_HOT_H
 
@@ -51,7 +52,7 @@ PB_INLINE void null_free(struct pb_heap *heap, struct pb_thread *thread, void *b
         return;
     }
     t->slots[depth] = block;
-    atomic_store_explicit(&t->put, put + 1, memory_order_relaxed);
+    atomic_store_explicit(&t->put, put + 1, memory_order_release);
 }
 
 PB_HOT_DECLARE(null)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Null: hands out blocks that were there before. It allocates nothing, so what it costs is what the
- * harness costs, and no strategy can be faster: the floor of every figure. The strategy to copy.
+ * harness and the call cost: the floor of every figure. A strategy whose blocks lie better in the
+ * cache can come in below it where the touching of blocks weighs more. The strategy to copy.
  * Source:  poolbench; the stack of block addresses is a magazine (Bonwick and Adams 2001), but what
  *          leaves it for the reserve is the oldest.
  * Layout:  heap   | head, lock, reserve | threads by index |          one mapping
@@ -160,8 +161,8 @@ static void reserve_carve(struct null_heap *heap, size_t blocks)
     heap->carved += blocks;
 }
 
-/* Blocks in a stack. With its owner at work, fewer: acquire, so that taken is read after put and
- * can only have run ahead of it, never behind. */
+/* Blocks in a stack. With its owner at work perhaps fewer, never more: acquire, paired with the
+ * release of put, so that taken is read as it was then or later. */
 static uint64_t stack_depth(const struct pb_null_thread *t)
 {
     uint64_t put = atomic_load_explicit(&t->put, memory_order_acquire);
@@ -270,8 +271,11 @@ static void null_stats(struct pb_heap *base, struct pb_heap_stats *stats)
     lock_heap(heap);
     heap->lock.acquisitions--; /* this one is not the load's */
     uint64_t stacked = sum_stacks(heap, &stats->allocs);
-    uint64_t live = heap->carved - heap->reserved - stacked;
-    stats->frees = stats->allocs - live;
+    uint64_t held = heap->carved - heap->reserved;
+    uint64_t live = held > stacked ? held - stacked : 0; /* with threads at work: a block may have
+                                                            moved from one stack to another between
+                                                            the readings, and be counted twice */
+    stats->frees = stats->allocs > live ? stats->allocs - live : 0;
     stats->requested_bytes = live * base->block_bytes;
     stats->granted_bytes = live * heap->stride;
     stats->held_bytes = heap->pages.held_bytes;

@@ -32,8 +32,9 @@ enum {
 static const struct pb_metric metrics[] = {
     [NS_PER_OP] = {"ns_per_op", "ns", -1,
                    "wall time of a worker for one step; of a trace, for one event"},
-    [SAMPLED_NS_PER_OP] = {"sampled_ns_per_op", "ns", -1,
-                           "the same in the pass whose calls are sampled: what the sampling adds"},
+    [SAMPLED_NS_PER_OP] =
+        {"sampled_ns_per_op", "ns", -1,
+         "the same in the sampled pass, which runs second, on the heap that the first left"},
     [OPS_PER_S] = {"ops_per_s", "1/s", 1, "steps of all workers in a second"},
     [START_SKEW] = {"start_skew_ns", "ns", -1, "from the first worker's start to the last one's"},
     [COMMON_SHARE] = {"common_share", "1", 1, "time in which all ran, of the longest window"},

@@ -103,24 +103,6 @@ static int run_gnuplot(const char *out_dir, const char *base, char *message, siz
 /* gnuplot ends with 0 when it could not write all of a drawing; the drawing's end tells. */
 static const char svg_end[] = "</svg>", png_end[] = "IEND\xae\x42\x60\x82";
 
-/* Why no more could be written to a file, by writing more; the file is taken away. */
-static int unfinished(const char *path)
-{
-    static const char more[1 << 16];
-    size_t done = 0;
-    int error = 0, fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    while (error == 0 && done < sizeof more) {
-        ssize_t n = write(fd, more + done, sizeof more - done);
-        done += n > 0 ? (size_t)n : 0;
-        error = n < 0 && errno != EINTR ? errno : 0;
-    }
-    close(fd);
-    unlink(path);
-    return error;
-}
-
 static bool drawn_ends(FILE *file, const char *end)
 {
     char last[16];
@@ -142,9 +124,9 @@ static int drawn_read(const char *path, const char *end, char **text, char *mess
         fclose(file);
     if (finished)
         return 0;
-    int why = unfinished(path);
-    snprintf(message, message_size, "%s: gnuplot did not finish it: %s", path,
-             why != 0 ? strerror(why) : "it does not say why");
+    unlink(path);
+    snprintf(message, message_size,
+             "%s: gnuplot did not finish it, and does not say why: is the disk full?", path);
     return -EIO;
 }
 

@@ -176,8 +176,8 @@ static void note_groups(struct pb_notes *notes, const struct pb_summary *summary
                          "%s: its cells executed different op streams; their figures do not "
                          "compare",
                          group->title);
-        if (twin == NULL || twin->n == 0 || (twin->low <= 1 && twin->high >= 1))
-            continue;
+        if (twin == NULL || twin->n == 0 || !(twin->low > 1 || twin->high < 1))
+            continue; /* an interval that is not there (NAN) says nothing either */
         pb_summary_base(group->twin->alloc, name, sizeof name);
         pb_notes_add(notes, PB_NOTE_WARNING, "A/A",
                      "%s: %s differs from its own twin [%.3f, %.3f]: do not trust differences of "

@@ -195,12 +195,17 @@ static void pages_of_an_earlier_drawing_do_not_stay(void **state)
     (void)state;
     struct pb_run *run = fixture_load();
     const char *const names[] = {"latency", "matrix", NULL};
-    const char *const stale[] = {"latency.svg", "latency-2.svg", "latency-3.tsv", "latency-3.png",
-                                 "matrix-2.gp"};
+    const char *const stale[] = {"latency-3.svg", "latency-3.tsv", "latency-3.png", "matrix-2.gp"};
     char message[512] = "";
+    if (!have_gnuplot()) {
+        pb_run_free(run);
+        skip();
+    }
+    fclose(
+        fopen(made_path("latency-2.svg"), "we")); /* the chain of pages that leads to the third */
     for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++)
         fclose(fopen(made_path(stale[i]), "we"));
-    assert_int_equal(draw_without_gnuplot(run, names, message, sizeof message), -ENOENT);
+    assert_int_equal(draw(run, names, NULL, message, sizeof message), 0);
     for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++)
         assert_false(has_file(stale[i]));
     assert_true(has_file("latency-2.tsv"));
