@@ -57,7 +57,8 @@ static uint64_t listed(struct pb_lookaside *lookaside)
 }
 
 /* What a live block takes in the backing, headers included: every block behind this list has one
- * size, so the mean is exact. Unknown where the backing is, or has other users (a bank forgets it).
+ * size, so the mean is exact (but for what a backing pads to align). Unknown where the backing is,
+ * or has other users (a bank forgets it).
  */
 static uint64_t granted_of(const struct pb_heap_stats *behind, uint64_t live)
 {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The executive's lookaside lists: what is common to the kinds of poolbench/nt/lookaside.h.
  * Source:  WDK, "Using Lookaside Lists" and the page of each routine; ReactOS,
- * ntoskrnl/ex/lookas.c, for what the pages leave open (the chains, the order of deletion). Layout:
- * list   | GENERAL_LOOKASIDE, its fields named as NT's | dead weight | entry  | link 8 | mark 8, in
- * checked mode | stale data |      while it is cached chains   all nonpaged lists, all paged lists,
- * in the order of their making I1       an entry is in one list, once, or an owner's I2       a
- * list is in the chain of its kind from its making to its deletion Locks    none to allocate and
- * free; the chain's spin lock to make, delete and adjust. The owner's routines are called with none
- * held Cost     a 16-byte exchange and a plain count a call
+ *          ntoskrnl/ex/lookas.c, for what the pages leave open (the chains, the order of deletion)
+ * Layout:  list   | GENERAL_LOOKASIDE, its fields named as NT's | dead weight |
+ *          entry  | link 8 | mark 8, in checked mode | stale data |      while it is cached
+ *          chains   all nonpaged lists, all paged lists, in the order of their making
+ * I1       an entry is in one list, once, or an owner's
+ * I2       a list is in the chain of its kind from its making to its deletion
+ * Locks    none to allocate and free; the chain's spin lock to make, delete and adjust. The owner's
+ *          routines are called with none held
+ * Cost     a 16-byte exchange and a plain count a call
  *
  * A fixed list (Depth given) has that for its MaximumDepth too, and PB_LOOKASIDE_FIXED in
  * Future[0]; it is in its chain like any other. Of a Depth above PB_LOOKASIDE_DEPTH_MOST it gets
@@ -96,7 +98,7 @@ void pb_general_make(pb_general *list, ULONG type, SIZE_T size, ULONG tag, USHOR
 static bool leads_to(uint64_t first, unsigned depth, const void *entry)
 {
     uintptr_t at = (uintptr_t)first;
-    while (depth-- > 0 && at != 0 && at != (uintptr_t)entry)
+    while (depth-- > 0 && at != 0 && at != PB_FIXUP_POISON && at != (uintptr_t)entry)
         at = (uintptr_t)pb_fixup_load((void *const *)at); /* may be anybody's by now */
     return at == (uintptr_t)entry;
 }

@@ -44,6 +44,7 @@ struct pb_lookaside_thread {
     uint64_t last_allocates, last_misses; /* scope=thread: at the last adjustment; the tuner's */
     unsigned index;
     unsigned capacity; /* of the stack: the most that depth can be */
+    bool realigns; /* the backing aligns to less than an entry has to be: it is asked for more */
     void *stack[];
 };
 

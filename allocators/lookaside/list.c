@@ -4,7 +4,7 @@
  * initialize and delete. May touch: the pool by its public calls. */
 #include "lookaside/general.h"
 
-#include <poolbench/nt/pool.h>
+#include "nt/entry.h"
 
 static void make_general(pb_general *list, PALLOCATE_FUNCTION allocate, PFREE_FUNCTION free,
                          ULONG type, SIZE_T size, ULONG tag, USHORT depth)
@@ -24,6 +24,8 @@ PB_INLINE PVOID allocate_general(pb_general *list)
     PVOID entry = pb_general_pop(list);
     if (PB_LIKELY(entry != NULL))
         return entry;
+    if (list->Allocate == ExAllocatePoolWithTag) /* aligned as an entry has to be */
+        return pb_pool_entry((POOL_TYPE)list->Type, list->Size, list->Tag);
     return list->Allocate((POOL_TYPE)list->Type, list->Size, list->Tag);
 }
 

@@ -4,7 +4,7 @@
  * any, but to initialize and delete. May touch: the pool by its public calls. */
 #include "lookaside/general.h"
 
-#include <poolbench/nt/pool.h>
+#include "nt/entry.h"
 
 enum {
     TYPE_BITS = 1 | 2 | 4 | 32 | 512, /* those of a POOL_TYPE, without a caller's flags */
@@ -19,7 +19,7 @@ static pb_general *of_ex(PLOOKASIDE_LIST_EX list)
 static PVOID allocate_from_pool(POOL_TYPE type, SIZE_T bytes, ULONG tag, PLOOKASIDE_LIST_EX list)
 {
     (void)list;
-    return ExAllocatePoolWithTag(type, bytes, tag);
+    return pb_pool_entry(type, bytes, tag);
 }
 
 static void free_to_pool(PVOID block, PLOOKASIDE_LIST_EX list)

@@ -11,7 +11,8 @@
  *          entry  | link to the next entry | stale data |   of a list, while it is cached
  * I1       an entry is in one list or one stack, once, or is a caller's   (pb_lookaside_check)
  * I2       a list's length is its Depth field; a stack's is at most its capacity (the same)
- * I3       an entry of a list is at least a link long and aligned to 16
+ * I3       an entry of a list is at least a link long; every block is aligned to 16, also where
+ *          the backing, a pool of 32 bits, aligns to less unless it is asked for more
  * I4       the tuner's job runs only between open and close
  * Locks    none on the fast paths; mutex guards the list of threads. Reclamation of list entries:
  *          nt/slist.h; the fix-up's handler is installed unless the backing keeps blocks mapped.
@@ -19,71 +20,12 @@
  *          all count the call. 0 bytes a block; scope=thread: 8 bytes an entry of depth and thread;
  *          scope=percpu: 128 bytes a processor. tune=adaptive: one thread for all heaps */
 #include "lookaside/books.h"
+#include "lookaside/options.h"
 #include "nt/colour.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
-
-enum lookaside_tune { TUNE_OFF, TUNE_ADAPTIVE };
-
-struct lookaside_options {
-    uint64_t depth;
-    uint64_t scope;
-    char backing[PB_OPTION_TEXT_MAX];
-    uint64_t shared;
-    uint64_t tune;
-    uint64_t max_depth;
-    struct pb_tuning tuning;
-};
-
-static const char *const scope_names[] = {"list", "thread", "percpu", NULL};
-static const char *const tune_names[] = {"off", "adaptive", NULL};
-
-static const struct pb_option lookaside_options[] = {
-    {.name = "depth",
-     .type = PB_OPTION_UINT,
-     .offset = offsetof(struct lookaside_options, depth),
-     .unit = "blocks",
-     .standard = "256",
-     .min = 1,
-     .max = PB_LOOKASIDE_DEPTH_MOST,
-     .help =
-         "blocks that a list keeps; frees beyond it go to the backing. With tune=adaptive where "
-         "it begins (NT: 4)"},
-    {.name = "scope",
-     .type = PB_OPTION_CHOICE,
-     .offset = offsetof(struct lookaside_options, scope),
-     .standard = "list",
-     .choices = scope_names,
-     .help = "one lock-free list that all threads share, as NT's, a stack a thread, or a list a "
-             "processor, as in front of NT's pool"},
-    {.name = "backing",
-     .type = PB_OPTION_TEXT,
-     .offset = offsetof(struct lookaside_options, backing),
-     .standard = "pool",
-     .help = "the variant that serves what the list cannot"},
-    {.name = "shared",
-     .type = PB_OPTION_FLAG,
-     .offset = offsetof(struct lookaside_options, shared),
-     .standard = "on",
-     .help = "scope=percpu: one list more behind those of the processors, as NT had up to 2003"},
-    {.name = "tune",
-     .type = PB_OPTION_CHOICE,
-     .offset = offsetof(struct lookaside_options, tune),
-     .standard = "off",
-     .choices = tune_names,
-     .help = "adjust the depth of each list each tune_period by the tune_ options"},
-    {.name = "max_depth",
-     .type = PB_OPTION_UINT,
-     .offset = offsetof(struct lookaside_options, max_depth),
-     .unit = "blocks",
-     .standard = "256",
-     .min = 1,
-     .max = PB_LOOKASIDE_DEPTH_MOST,
-     .help = "tune=adaptive: depth never rises above"},
-    PB_TUNING_ROWS(struct lookaside_options){.type = PB_OPTION_END},
-};
 
 PB_HOT_DEFINE(lookaside_list)
 PB_HOT_DEFINE(lookaside_thread)
@@ -124,7 +66,7 @@ static bool lookaside_unavailable(const struct pb_heap_config *config, char *rea
                                   size_t reason_size)
 {
     const struct lookaside_options *options = config->options;
-    const char *scope = scope_names[options->scope];
+    const char *scope = pb_lookaside_scopes[options->scope];
     if (options->scope == SCOPE_THREAD)
         return false;
     if (!pb_cas16_present()) {
@@ -233,9 +175,12 @@ static int lookaside_open(const struct pb_heap_config *config, struct pb_heap **
 
 PB_NOINLINE void *pb_lookaside_miss(struct pb_lookaside_thread *thread)
 {
+    struct pb_heap *backing = thread->backing;
     pb_lookaside_count(&thread->AllocateMisses);
-    void *block =
-        thread->backing->alloc(thread->backing, thread->backing_thread, thread->entry_bytes);
+    void *block = PB_LIKELY(!thread->realigns)
+                      ? backing->alloc(backing, thread->backing_thread, thread->entry_bytes)
+                      : backing->ops->aligned(backing, thread->backing_thread, PB_ALIGNMENT,
+                                              thread->entry_bytes);
     if (block == NULL)
         pb_lookaside_count(&thread->failures);
     return block;
@@ -336,6 +281,7 @@ static int lookaside_attach(struct pb_heap *heap, unsigned index, struct pb_thre
     t->backing = lookaside->backing;
     t->backing_thread = lookaside->backing_threads[index];
     t->entry_bytes = lookaside->list.Size;
+    t->realigns = pb_heap_alignment(lookaside->backing) < PB_ALIGNMENT;
     t->index = index;
     pthread_mutex_lock(&lookaside->books->mutex);
     lookaside->books->threads[index] = t;
@@ -390,7 +336,7 @@ const struct pb_allocator pb_allocator_lookaside = {
     .name = "lookaside",
     .summary = "a bounded stack of free blocks in front of a backing, as NT's lookaside lists",
     .source = "Windows Driver Kit, Using Lookaside Lists",
-    .options = lookaside_options,
+    .options = pb_lookaside_options,
     .option_bytes = sizeof(struct lookaside_options),
     .capabilities = PB_CAP_FIXED_SIZE | PB_CAP_REMOTE_FREE,
     .unavailable = lookaside_unavailable,

@@ -3,6 +3,8 @@
  * write(2) from a buffer on the stack: the heap that is broken may be the process's own. Source:
  * WDK, "Bug Check Code Reference". Threads: any. May touch: standard error. */
 #include <poolbench/nt/bugcheck.h>
+#include <poolbench/nt/mdl.h>
+#include <poolbench/nt/section.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -71,6 +73,9 @@ static const struct code {
     CODE(PROCESS_HAS_LOCKED_PAGES, NULL),
     CODE(BAD_POOL_CALLER, bad_pool_caller),
     CODE(DRIVER_VERIFIER_DETECTED_VIOLATION, bad_pool_caller),
+    CODE(MEMORY_MANAGEMENT, NULL),
+    CODE(TARGET_MDL_TOO_SMALL, NULL),
+    CODE(SYSTEM_PTE_MISUSE, NULL),
 };
 
 enum { CODES = sizeof codes / sizeof *codes, LINE_BYTES = 256 };

@@ -15,6 +15,7 @@
 #include "hot.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 /* Not an address: an entry is aligned to 16. */
 #define PB_FIXUP_POISON ((uintptr_t)1)
@@ -25,8 +26,14 @@
 #define PB_FIXUP 0
 #endif
 
-/* Makes the faults of pb_fixup_load survivable, once for the process. Returns 0; -errno; -ENOTSUP
- * where there is no fix-up for this processor. */
+/* Whether such faults can be survived on this processor. Set `pb_fixup_refused`, before any thread,
+ * to have it as on one where they cannot: for tests. */
+extern atomic_bool pb_fixup_refused;
+bool pb_fixup_present(void);
+
+/* Makes the faults of pb_fixup_load survivable, for the process. Called again, it goes in front of a
+ * handler that was put in front of it; other threads may fault meanwhile. Returns 0; -errno;
+ * -ENOTSUP where pb_fixup_present is false. */
 int pb_fixup_install(void);
 
 /* Faults that were fixed up since the start. */
@@ -53,6 +60,26 @@ PB_INLINE void *pb_fixup_load(void *const *at)
 #if PB_FIXUP
     void *value = (void *)PB_FIXUP_POISON; /* NOLINT: a value that is no address is meant */
     __asm__ volatile("1:\tmovq %1, %0\n"
+                     "2:\n\t"
+                     ".pushsection pb_fixup, \"a\"\n\t"
+                     ".balign 4\n\t"
+                     ".long 1b - ., 2b - .\n\t"
+                     ".popsection"
+                     : "+r"(value)
+                     : "m"(*at)
+                     : "memory");
+    return value;
+#else
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+#endif
+}
+
+/* The same of 32 bits. */
+PB_INLINE uint32_t pb_fixup_load32(const uint32_t *at)
+{
+#if PB_FIXUP
+    uint32_t value = PB_FIXUP_POISON;
+    __asm__ volatile("1:\tmovl %1, %0\n"
                      "2:\n\t"
                      ".pushsection pb_fixup, \"a\"\n\t"
                      ".balign 4\n\t"

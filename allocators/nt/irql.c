@@ -2,14 +2,16 @@
 /* Levels and spin locks of poolbench/nt/irql.h.
  * Source:  WDK, "Managing Hardware Priorities", "Introduction to Spin Locks", "Queued Spin Locks";
  *          J. M. Mellor-Crummey and M. L. Scott, "Algorithms for Scalable Synchronization", ACM
- * TOCS 9(1), 1991. The plain lock is Concurrency Kit's fas. Layout:  plain   | fas 32 | owner 32 |
- * the owner's number in checked mode, else 0 queued  the last waiter's handle, 0 if free. In a
- * handle's Lock the two low bits say whether it waits or owns, as NT's do I1       a word is 0 if
- * and only if the lock is free I2       a bugcheck is called with no lock held that the call took,
- * and the call then changes nothing: what it should have taken is not taken, what it should have
- * left is not left Locks    these. Level and held queued locks are the thread's own Cost     plain:
- * one exchange and one store a pair, and the level; queued: one exchange to take, one
- * compare-exchange or store to leave, waiters spin each on its own line */
+ *          TOCS 9(1), 1991. The plain lock is Concurrency Kit's fas.
+ * Layout:  plain   | fas 32 | owner 32 |   the owner's number in checked mode, else 0
+ *          queued  the last waiter's handle, 0 if free. In a handle's Lock the two low bits say
+ *          whether it waits or owns, as NT's do
+ * I1       a word is 0 if and only if the lock is free
+ * I2       a bugcheck is called with no lock held that the call took, and the call then changes
+ *          nothing: what it should have taken is not taken, what it should have left is not left
+ * Locks    these. Level and held queued locks are the thread's own
+ * Cost     plain: one exchange and one store a pair, and the level; queued: one exchange to take,
+ *          one compare-exchange or store to leave, waiters spin each on its own line */
 #include "nt/lock.h"
 #include "nt/spin.h"
 
@@ -32,9 +34,10 @@ struct spin {
 } __attribute__((may_alias));
 _Static_assert(sizeof(struct spin) == sizeof(KSPIN_LOCK), "lock and owner share the word");
 
-/* In checked mode: the queued locks that the thread holds. Above HELD_MOST nothing is checked. */
+/* In checked mode: the queued locks that the thread holds, and how many more it does. While there
+ * are such, a lock that is not among the known ones may be one of them. */
 static _Thread_local struct {
-    unsigned n;
+    unsigned known, more;
     PKSPIN_LOCK locks[HELD_MOST];
 } held;
 
@@ -81,11 +84,18 @@ KIRQL KeRaiseIrqlToDpcLevel(void)
     return before;
 }
 
+/* FALSE after a bugcheck: that would be to raise. */
+static BOOLEAN may_lower(KIRQL level)
+{
+    if (level <= pb_irql)
+        return TRUE;
+    KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, level, pb_irql, 0, 0);
+    return FALSE;
+}
+
 void KeLowerIrql(KIRQL NewIrql)
 {
-    if (NewIrql > pb_irql)
-        KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, NewIrql, pb_irql, 0, 0);
-    else
+    if (may_lower(NewIrql))
         pb_irql = NewIrql;
 }
 
@@ -178,8 +188,10 @@ void KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 {
     if (PbNtChecked && (!is_at_least(DISPATCH_LEVEL) || !may_release(SpinLock)))
         return;
+    if (!may_lower(NewIrql))
+        return;
     spin_leave(SpinLock);
-    KeLowerIrql(NewIrql);
+    pb_irql = NewIrql;
 }
 
 void KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
@@ -231,14 +243,14 @@ void pb_interlock_end(PKSPIN_LOCK lock, KIRQL before)
 static unsigned find_held(PKSPIN_LOCK lock)
 {
     unsigned i = 0;
-    while (i < held.n && i < HELD_MOST && held.locks[i] != lock)
+    while (i < held.known && held.locks[i] != lock)
         i++;
     return i;
 }
 
 static BOOLEAN may_queue(PKSPIN_LOCK lock)
 {
-    if (held.n > HELD_MOST || find_held(lock) == held.n)
+    if (find_held(lock) == held.known)
         return TRUE;
     KeBugCheckEx(SPIN_LOCK_ALREADY_OWNED, (ULONG_PTR)lock, 0, 0, 0);
     return FALSE;
@@ -253,7 +265,7 @@ static BOOLEAN may_dequeue(PKSPIN_LOCK_QUEUE handle)
 {
     PKSPIN_LOCK lock = queue_lock(handle);
     if (((ULONG_PTR)handle->Lock & QUEUE_OWNER) != 0 &&
-        (held.n > HELD_MOST || find_held(lock) < held.n))
+        (held.more != 0 || find_held(lock) < held.known))
         return TRUE;
     KeBugCheckEx(SPIN_LOCK_NOT_OWNED, (ULONG_PTR)lock, 0, 0, 0);
     return FALSE;
@@ -261,18 +273,23 @@ static BOOLEAN may_dequeue(PKSPIN_LOCK_QUEUE handle)
 
 static void note_held(PKSPIN_LOCK lock)
 {
-    if (PbNtChecked && held.n++ < HELD_MOST)
-        held.locks[held.n - 1] = lock;
+    if (!PbNtChecked)
+        return;
+    if (held.known < HELD_MOST)
+        held.locks[held.known++] = lock;
+    else
+        held.more++;
 }
 
 static void note_left(PKSPIN_LOCK lock)
 {
-    unsigned i = find_held(lock);
-    if (!PbNtChecked || held.n == 0)
+    if (!PbNtChecked)
         return;
-    held.n--;
-    if (i < held.n && held.n < HELD_MOST)
-        held.locks[i] = held.locks[held.n];
+    unsigned i = find_held(lock);
+    if (i < held.known)
+        held.locks[i] = held.locks[--held.known];
+    else if (held.more != 0)
+        held.more--;
 }
 
 static PKSPIN_LOCK flagged(PKSPIN_LOCK lock, ULONG_PTR flag)
@@ -331,8 +348,10 @@ void KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE LockHandle)
 {
     if (PbNtChecked && (!is_at_least(DISPATCH_LEVEL) || !may_dequeue(&LockHandle->LockQueue)))
         return;
+    if (!may_lower(LockHandle->OldIrql))
+        return;
     queue_leave(&LockHandle->LockQueue);
-    KeLowerIrql(LockHandle->OldIrql);
+    pb_irql = LockHandle->OldIrql;
 }
 
 void KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)

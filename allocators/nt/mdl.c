@@ -5,8 +5,9 @@
  * Layout:  | MDL | frame number of page 0 | page 1 | ... |
  * I1       MDL_PAGES_LOCKED: every page of the descriptor has one count of resident.h for it
  * Locks    a mutex guards the making of the lookaside list
- * Cost     48 bytes and 8 a page; a lock or unlock is one to three system calls where the pages lie
- *          together, and two words a page in the table of counts */
+ * Cost     48 bytes and 8 a page, three words a page in the table of counts. Where the pages lie
+ *          together a lock is three system calls, and three more to read the frames; an unlock is
+ *          one. Above APC_LEVEL checked mode asks for each page whether it is in memory */
 #include "nt/mdl.h"
 
 #include <poolbench/nt/lookaside.h>
@@ -130,7 +131,9 @@ static bool may_lock(PMDL mdl)
     PVOID at = MmGetMdlVirtualAddress(mdl);
     if (pb_irql_above(DISPATCH_LEVEL, at))
         return false;
-    if (!pb_resident_now(at, mdl->ByteCount) && pb_irql_above(APC_LEVEL, at))
+    bool may_fault = KeGetCurrentIrql() > APC_LEVEL && PbNtChecked &&
+                     !pb_resident_now(at, mdl->ByteCount); /* which asks the system page by page */
+    if (may_fault && pb_irql_above(APC_LEVEL, at))
         return false;
     if ((mdl->MdlFlags & MDL_HAS_PAGES) == 0)
         return true;

@@ -27,7 +27,6 @@ struct process_quota {
 struct EPROCESS {
     _Atomic uint32_t life; /* odd: lives; one more when it is made and when it is buried */
     atomic_bool ended;
-    _Atomic uint32_t references;
     struct process_quota quota[2]; /* by the paged bit */
     struct EPROCESS *next;         /* among the buried */
 } PB_CACHE_ALIGNED;
@@ -118,7 +117,6 @@ PEPROCESS PbCreateProcess(SIZE_T PagedLimit, SIZE_T NonPagedLimit)
         atomic_store_explicit(&process->quota[i].peak, 0, memory_order_relaxed);
         process->quota[i].limit = limits[i];
     }
-    atomic_store_explicit(&process->references, 0, memory_order_relaxed);
     atomic_store_explicit(&process->ended, false, memory_order_relaxed);
     /* release: with the acquire of pb_process_valid */
     atomic_fetch_add_explicit(&process->life, 1, memory_order_release);
@@ -133,8 +131,7 @@ static void process_bury(PEPROCESS process, uint32_t life)
 {
     if ((life & 1) == 0 || !atomic_load_explicit(&process->ended, memory_order_seq_cst) ||
         atomic_load_explicit(&process->quota[0].used, memory_order_seq_cst) != 0 ||
-        atomic_load_explicit(&process->quota[1].used, memory_order_seq_cst) != 0 ||
-        atomic_load_explicit(&process->references, memory_order_seq_cst) != 0)
+        atomic_load_explicit(&process->quota[1].used, memory_order_seq_cst) != 0)
         return;
     if (!atomic_compare_exchange_strong_explicit(&process->life, &life, life + 1,
                                                  memory_order_seq_cst, memory_order_seq_cst))
@@ -162,19 +159,6 @@ void PbEndProcess(PEPROCESS Process)
         return;
     }
     process_bury(Process, life);
-}
-
-void pb_process_reference(PEPROCESS process)
-{
-    /* relaxed: the caller has something that keeps the process */
-    atomic_fetch_add_explicit(&process->references, 1, memory_order_relaxed);
-}
-
-void pb_process_dereference(PEPROCESS process)
-{
-    uint32_t life = process_life(process);
-    atomic_fetch_sub_explicit(&process->references, 1, memory_order_seq_cst); /* process_bury */
-    process_bury(process, life);
 }
 
 SIZE_T PbProcessQuota(PEPROCESS Process, POOL_TYPE PoolType, PSIZE_T Peak)

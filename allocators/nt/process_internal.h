@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the pools need of processes besides poolbench/nt/process.h: to tell an owner from a corrupt
- * pointer, and to keep one.
+ * pointer.
  * Threads: any. May include: poolbench/nt/. */
 #ifndef PB_NT_PROCESS_INTERNAL_H
 #define PB_NT_PROCESS_INTERNAL_H
@@ -12,9 +12,5 @@
 /* Whether it is a process that lives, or lives on because bytes are charged to it. Any pointer may
  * be asked about: nothing is read that is no process. */
 bool pb_process_valid(PEPROCESS process);
-
-/* Bytes charged keep a process; a reference does too. */
-void pb_process_reference(PEPROCESS process);
-void pb_process_dereference(PEPROCESS process);
 
 #endif

@@ -15,6 +15,8 @@
 #include <link.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct section {
     uintptr_t start, end;   /* whole system pages that it touches; start 0: the record is free */
@@ -325,7 +327,8 @@ void MmResetDriverPaging(PVOID AddressWithinSection)
 }
 
 /* Puts inaccessible address space over the pages: they are given back, and the addresses stay
- * taken, so that a late caller faults and never runs something else. */
+ * taken, so that a late caller faults and never runs something else. By syscall(2):
+ * ThreadSanitizer's mmap would write to the shadow of code, which is read-only. */
 static void discard(struct section *section, void *context)
 {
     SIZE_T *bytes = context;
@@ -333,7 +336,7 @@ static void discard(struct section *section, void *context)
         return;
     size_t own = section->own_end - section->own;
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    if (mmap(address(section->own), own, PROT_NONE, flags, -1, 0) == MAP_FAILED)
+    if (syscall(SYS_mmap, section->own, own, PROT_NONE, flags, -1, 0) == -1)
         return;
     *bytes += own;
     *section = (struct section){0};

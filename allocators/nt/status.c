@@ -2,10 +2,11 @@
 /* Raising, as poolbench/nt/status.h says. A fault of the processor becomes a status in two steps:
  * the handler of nt/fixup.c asks catch_fault, which notes it and names raise_fault; the thread goes
  * on there, on its own stack and with its signals as they were, and raises. So no jump leaves a
- * signal handler, and the body's frame needs no signal mask. Source:  WDK, "Handling Exceptions",
- * ExRaiseStatus. I1       `innermost` is the frame of the body that the thread is in, NULL outside
- * of all I2       a fault between catch_fault and raise_fault (no stack is left) is not caught
- * again Threads: each has its own frames. May touch: SIGSEGV's and SIGBUS's actions, once. */
+ * signal handler, and the body's frame needs no signal mask.
+ * Source:  WDK, "Handling Exceptions", ExRaiseStatus.
+ * I1       `innermost` is the frame of the body that the thread is in, NULL outside of all
+ * I2       a fault between catch_fault and raise_fault (no stack is left) is not caught again
+ * Threads: each has its own frames. May touch: SIGSEGV's and SIGBUS's actions, once. */
 #include <poolbench/nt/status.h>
 
 #include "nt/fixup.h"

@@ -75,17 +75,20 @@ static PB_NOINLINE struct pool_header *engine_take_page(struct pool_space *space
     return header;
 }
 
-/* There is no page either: what delayed frees keep may do. */
+/* There is no page either: what delayed frees keep may do, or what another pool has. */
 static PB_NOINLINE struct pool_header *engine_last_resort(struct pool_space *space,
                                                           struct pool_descriptor *descriptor,
                                                           const struct pool_want *want,
                                                           struct pool_fault *fault, bool wide)
 {
-    if (!pb_pool_drain(space))
-        return NULL;
-    struct pool_header *header = engine_search(space, descriptor, want, fault, wide);
-    if (header == NULL && fault->code == 0)
+    struct pool_header *header = NULL;
+    bool drained = pb_pool_drain(space);
+    for (unsigned i = 0; i < space->pools && header == NULL && fault->code == 0; i++)
+        header = engine_search(space, &space->descriptors[space->first + i], want, fault, wide);
+    if (header == NULL && fault->code == 0 && drained)
         header = engine_take_page(space, descriptor, want, wide);
+    if (header == NULL && fault->code == 0)
+        pool_count_failure(space);
     return header;
 }
 
@@ -116,25 +119,11 @@ static PB_NOINLINE bool engine_cached_intact(const struct pool_header *header, u
     return false;
 }
 
-/* A block from the lookaside lists; NULL if they have none. */
-PB_INLINE struct pool_header *engine_from_lists(const struct pool_space *space,
-                                                const struct pool_want *want, bool wide)
-{
-    void *user = pool_lists_take(&space->lists, want->granules, wide);
-    if (user == NULL)
-        return NULL;
-    struct pool_header *header = pool_header_before(user, wide);
-    if (PB_UNLIKELY(space->shape.checked) && !engine_cached_intact(header, want->granules, wide))
-        return NULL;
-    pool_set_size(header, want->granules, want->type, wide);
-    return header;
-}
-
 /* What stands in a new block; returns its address. */
 PB_INLINE void *engine_finish(const struct pool_space *space, struct pool_header *header,
                               unsigned granules, const struct pool_request *request, bool wide)
 {
-    uint32_t tag = request->tag != 0 ? request->tag : POOL_TAG_NONE;
+    uint32_t tag = pool_tag_stored(request->tag);
     size_t bytes = (size_t)granules << pool_shift(space, wide);
     header->tag = tag;
     memset(pool_user(header, wide), 0, wide ? 16 : 8); /* two pointers: no links are shown */
@@ -143,6 +132,18 @@ PB_INLINE void *engine_finish(const struct pool_space *space, struct pool_header
     if (PB_UNLIKELY(space->tags != NULL))
         pb_pool_tags_allocated(space->tags, tag, space->class == POOL_PAGED, bytes);
     return pool_user(header, wide);
+}
+
+/* Makes a new block of one that came from the lookaside lists; NULL after a bugcheck. */
+PB_INLINE void *engine_renew(const struct pool_space *space, void *user,
+                             const struct pool_want *want, const struct pool_request *request,
+                             bool wide)
+{
+    struct pool_header *header = pool_header_before(user, wide);
+    if (PB_UNLIKELY(space->shape.checked) && !engine_cached_intact(header, want->granules, wide))
+        return NULL;
+    pool_set_size(header, want->granules, want->type, wide);
+    return engine_finish(space, header, want->granules, request, wide);
 }
 
 /* What the plain path does not do: alignment, and requests larger than blocks. */
@@ -188,11 +189,12 @@ PB_INLINE void *engine_allocate(const struct pool *pool, const struct pool_reque
         return engine_special(space, request, wide);
     const struct pool_want want = {pool_granules(space, request->bytes, wide), 1,
                                    pool_type_used(request->type)};
-    struct pool_header *header = NULL;
+    void *cached = NULL;
     if (want.granules <= space->lists.sizes)
-        header = engine_from_lists(space, &want, wide);
-    if (header == NULL)
-        header = engine_slow(space, &want, wide);
+        cached = pool_lists_take(&space->lists, want.granules, wide);
+    if (cached != NULL)
+        return engine_renew(space, cached, &want, request, wide);
+    struct pool_header *header = engine_slow(space, &want, wide);
     if (PB_UNLIKELY(header == NULL))
         return NULL;
     return engine_finish(space, header, want.granules, request, wide);
@@ -303,7 +305,8 @@ bool pb_pool_free_now(struct pool_space *space, struct pool_header *header)
     return space->shape.wide ? engine_free(space, header, true) : engine_free(space, header, false);
 }
 
-/* Puts the block on the stack of delayed frees, and does them all if they are many. */
+/* Puts the block on the stack of delayed frees, and does them all if they are many. A stack that is
+ * full takes none: those whose pushes made it so are about to empty it. */
 static PB_NOINLINE bool engine_delay(struct pool_space *space, struct pool_header *header,
                                      unsigned granules, bool wide)
 {
@@ -314,7 +317,10 @@ static PB_NOINLINE bool engine_delay(struct pool_space *space, struct pool_heade
         return false;
     }
     struct pool_descriptor *descriptor = &space->descriptors[index];
-    if (pool_pending_push(&descriptor->pending, header, offset, granules, wide) >= PENDING_BATCH)
+    unsigned waiting = pool_pending_push(&descriptor->pending, header, offset, granules, wide);
+    if (PB_UNLIKELY(waiting == 0))
+        return engine_free(space, header, wide);
+    if (waiting >= PENDING_BATCH)
         (void)pb_pool_drain_one(space, descriptor);
     return true;
 }
@@ -331,14 +337,12 @@ PB_INLINE bool engine_give(struct pool_space *space, struct pool_header *header,
     return engine_free(space, header, wide);
 }
 
-PB_INLINE void engine_release(const struct pool *pool, void *block, const struct pool_block *found,
+PB_INLINE bool engine_release(const struct pool *pool, void *block, const struct pool_block *found,
                               bool wide)
 {
     struct pool_space *space = pool->spaces[found->class];
-    if (PB_UNLIKELY(found->big)) {
-        pb_pool_whole_release(space, block, found);
-        return;
-    }
+    if (PB_UNLIKELY(found->big))
+        return pb_pool_whole_release(space, block, found);
     struct pool_header *header = pool_header_before(block, wide);
     unsigned granules = (unsigned)(found->granted >> pool_shift(space, wide));
     if (!wide && PB_UNLIKELY(((uintptr_t)header & (space->shape.granule - 1u)) != 0))
@@ -349,16 +353,27 @@ PB_INLINE void engine_release(const struct pool *pool, void *block, const struct
     if (PB_UNLIKELY(!engine_give(space, header, granules, wide))) {
         if (space->shape.checked)
             pool_set_size(header, granules, type, wide);
-        return;
+        return false;
     }
     if (PB_UNLIKELY(space->tags != NULL))
         pb_pool_tags_freed(space->tags, found->tag, space->class == POOL_PAGED, found->granted);
+    return true;
 }
 
-void pb_pool_release(struct pool *pool, void *block, const struct pool_block *found)
+bool pb_pool_release(struct pool *pool, void *block, const struct pool_block *found)
 {
-    if (PB_LIKELY(pool->wide))
-        engine_release(pool, block, found, true);
-    else
-        engine_release(pool, block, found, false);
+    return PB_LIKELY(pool->wide) ? engine_release(pool, block, found, true)
+                                 : engine_release(pool, block, found, false);
+}
+
+PB_INLINE bool engine_free_block(const struct pool *pool, void *block, bool wide)
+{
+    struct pool_block found;
+    return engine_inspect(pool, block, &found, wide) && engine_release(pool, block, &found, wide);
+}
+
+bool pb_pool_free_block(struct pool *pool, void *block)
+{
+    return PB_LIKELY(pool->wide) ? engine_free_block(pool, block, true)
+                                 : engine_free_block(pool, block, false);
 }

@@ -5,7 +5,7 @@
  * of the strategy has one of its own.
  * Source:  the classic pool manager of NT (to Windows 10 1803), as documented in Windows Internals,
  *          by ReactOS (expool) and by Mandt, "Kernel Pool Exploitation on Windows 7", 2011.
- * Layout, invariants, locks and cost: block.h, pool.h.
+ * Layout, invariants, locks and cost: space.h, header.h.
  * Threads: any, but for open, close, check, trim. May include: nt/, pool/. */
 #ifndef PB_POOL_ENGINE_H
 #define PB_POOL_ENGINE_H
@@ -57,12 +57,17 @@ struct pool_block {
 /* Looks the block up. False after a bugcheck (not a block, header corrupt, free already). */
 bool pb_pool_inspect(struct pool *pool, const void *block, struct pool_block *found);
 
-/* Frees a block that inspect found. Counts the tag. Bugchecks as A15 and frees nothing then. */
-void pb_pool_release(struct pool *pool, void *block, const struct pool_block *found);
+/* Frees a block that inspect found. Counts the tag. False after a bugcheck: then it is as it was. */
+bool pb_pool_release(struct pool *pool, void *block, const struct pool_block *found);
 
-/* Counters for stats, probes and tests; a snapshot without locks. */
+/* Both of them in one, for who has no rules to look at in between. */
+bool pb_pool_free_block(struct pool *pool, void *block);
+
+/* Counters for stats, probes and tests: a snapshot, of each part at a moment of its own. What is
+ * cached is never more than what is in use, hits never more than what was asked for. */
 struct pool_counts {
     uint64_t running_allocs, running_frees; /* slow path, NT's RunningAllocs and RunningDeAllocs */
+    uint64_t failures;                      /* requests for which there was no page */
     uint64_t total_pages, total_big_pages;
     uint64_t total_bytes;                   /* in use, headers included, cached blocks included */
     uint64_t list_allocates, list_hits, list_frees, list_free_hits;
@@ -82,9 +87,8 @@ void pb_pool_tune(struct pool *pool, const struct pb_tuning *tuning);
 /* Every invariant. Returns 0, or -EINVAL and one line. */
 int pb_pool_check(struct pool *pool, char *message, size_t message_size);
 
-/* Parts that front.c and poolmon use. NULL where the option is off. */
+/* NULL where the option is off. */
 struct pool_tags *pb_pool_tags(struct pool *pool);
-const struct pool_options *pb_pool_options(const struct pool *pool);
 
 /* What is wrong, of the machine, with what was asked: "nonpaged pool: 8 MiB of 64 MiB locked: ..."
  * for `describe` and the record; an empty line if nothing. */

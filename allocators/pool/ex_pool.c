@@ -3,6 +3,9 @@
  * Source:  WDK, the page of each routine. Threads: any. */
 #include "pool/executive.h"
 
+#include "nt/entry.h"
+
+#include <poolbench/nt/slist.h>
 #include <poolbench/nt/status.h>
 
 #define TAG_NONE 0x656E6F4Eu /* "None" */
@@ -28,6 +31,16 @@ PVOID ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
                                  .type = PoolType & POOL_BITS,
                                  .tag = Tag,
                                  .flags = raise_of(PoolType)};
+    return allocate(&ask);
+}
+
+PVOID pb_pool_entry(POOL_TYPE type, SIZE_T bytes, ULONG tag)
+{
+    const struct pool_ask ask = {.bytes = bytes,
+                                 .type = type & POOL_BITS,
+                                 .tag = tag,
+                                 .alignment = _Alignof(SLIST_ENTRY),
+                                 .flags = raise_of(type)};
     return allocate(&ask);
 }
 

@@ -7,23 +7,24 @@
  * Threads: any, but for PbNtReset and PbNtCheck, as poolbench/nt/pool.h says. */
 #include "pool/executive.h"
 
+#include "nt/mdl.h"
+#include "nt/mm.h"
 #include "nt/pages.h"
 #include "nt/tuner.h"
+#include "pool/tags_file.h"
 
 #include <poolbench/nt/lookaside.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXECUTIVE_DEFAULTS "tags=on,resident=on"
 
-enum { MESSAGE_BYTES = 512, PATH_BYTES = 4096, ALL_CLASSES = (1 << POOL_CLASSES) - 1 };
+enum { MESSAGE_BYTES = 512, ALL_CLASSES = (1 << POOL_CLASSES) - 1 };
 
 static _Atomic(struct pool_front *) begun;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -98,55 +99,39 @@ static void tell(const char *what, const char *why)
     (void)written; /* there is nobody else to tell */
 }
 
-/* A file beside `path` that takes its place once the table is in it, so that who reads the old one
- * keeps it. Returns a descriptor or -errno. */
-static int poolmon_open(const char *path, char *made, size_t made_size)
+/* Opens the front with its tags in a file, if the environment asks for one and it can be made.
+ * Returns 0 or -errno: then there is none, and whoever wanted it was told why. */
+static int open_watched(const struct pool_options *options, struct pool_front **front,
+                        char *message, size_t message_size)
 {
-    int length = snprintf(made, made_size, "%s.XXXXXX", path);
-    if (length < 0 || (size_t)length >= made_size)
-        return -ENAMETOOLONG;
-    int file = mkostemp(made, O_CLOEXEC);
-    if (file < 0)
-        return -errno;
-    (void)fchmod(file, 0644); /* others then cannot read: they say so */
-    return file;
+    struct pool_tags_file table;
+    struct pool_options watched = *options;
+    int error = pb_pool_tags_file_open(&table);
+    if (error == -ENODATA) /* nobody asks */
+        return error;
+    if (error == 0) {
+        watched.tags = 1;
+        watched.tags_file = table.file + 1;
+        error = pb_front_open(&watched, ALL_CLASSES, front, message, message_size);
+        int unnamed = pb_pool_tags_file_close(&table, error == 0);
+        if (unnamed != 0)
+            tell("PB_POOLMON: the table of tags has no name", strerror(-unnamed));
+    }
+    if (error != 0)
+        tell("PB_POOLMON: there is no table of tags to read", strerror(-error));
+    return error;
 }
 
-static void poolmon_publish(const char *made, const char *path)
-{
-    if (rename(made, path) == 0)
-        return;
-    tell("PB_POOLMON: the table of tags has no name", strerror(errno));
-    (void)unlink(made);
-}
-
-/* Opens the front, with its tags in a file if the environment says so. */
-static struct pool_front *open_front(struct pool_options *options, char *message,
+static struct pool_front *open_front(const struct pool_options *options, char *message,
                                      size_t message_size)
 {
-    char made[PATH_BYTES];
-    const char *path = getenv("PB_POOLMON");
     struct pool_front *front = NULL;
-    int file = -1;
-    if (path != NULL && *path != '\0') {
-        file = poolmon_open(path, made, sizeof made);
-        if (file < 0)
-            tell("PB_POOLMON: there is no table of tags to read", strerror(-file));
-    }
-    if (file >= 0) {
-        options->tags = 1;
-        options->tags_file = file + 1;
-    }
+    if (open_watched(options, &front, message, message_size) == 0)
+        return front;
+    message[0] = '\0';
     int error = pb_front_open(options, ALL_CLASSES, &front, message, message_size);
     if (error != 0 && message[0] == '\0')
         snprintf(message, message_size, "%s", strerror(-error));
-    if (file >= 0) {
-        if (error == 0)
-            poolmon_publish(made, path);
-        else
-            (void)unlink(made);
-        (void)close(file); /* the mapping stays */
-    }
     return front;
 }
 
@@ -206,12 +191,16 @@ struct pool_front *pb_executive(void)
     return __builtin_expect(front != NULL, 1) ? front : begin_once();
 }
 
+/* What stands on the pool goes first, with no lock held. Descriptors that are cached are nobody's;
+ * contiguous memory that was never freed is, and counts. */
 void PbNtReset(size_t *leaked)
 {
-    (void)pthread_mutex_lock(&lock);
     struct pool_front *front = pb_executive_begun();
+    pb_mdl_reset();
     if (leaked != NULL)
         *leaked = front != NULL ? pb_front_live(front) : 0;
+    pb_mm_reset();
+    (void)pthread_mutex_lock(&lock);
     if (front != NULL) {
         if (tunes)
             PbStopLookasideTuner();

@@ -4,6 +4,7 @@
 
 #include "nt/pages.h"
 #include "nt/process_internal.h"
+#include "pool/header.h"
 
 #include <poolbench/nt/page.h>
 #include <poolbench/nt/status.h>
@@ -118,8 +119,9 @@ static void *allocate_special(struct pool_front *front, const struct pool_ask *a
         special = special_made(front);
     if (special == NULL)
         return NULL;
-    void *block = pb_pool_special_allocate(special, ask->type, ask->bytes, ask->tag,
-                                           (flags & POOL_ASK_UNDERRUN) != 0);
+    void *block =
+        pb_pool_special_allocate(special, ask->type, ask->bytes, pool_tag_stored(ask->tag),
+                                 (flags & POOL_ASK_UNDERRUN) != 0);
     if (block != NULL)
         count_allocated(front, ask->tag, ask->type, PAGE_SIZE);
     return block;
@@ -163,7 +165,7 @@ static bool charge(struct pool_front *front, void *block, const struct pool_ask 
         return true;
     if (NT_SUCCESS(PsChargeProcessPoolQuota(ask->owner, (POOL_TYPE)ask->type, found.granted)))
         return true;
-    pb_pool_release(front->pool, block, &found);
+    (void)pb_pool_release(front->pool, block, &found);
     return false;
 }
 
@@ -250,17 +252,26 @@ static bool find(struct pool_front *front, void *at, struct found *found)
     if (special != NULL && pb_pool_special_owns(special, at)) {
         if (find_special(special, at, found))
             return true;
-        pb_pool_special_free(special, at);
+        (void)pb_pool_special_free(special, at);
         return false;
     }
     if (front->reserve != NULL && pb_pool_reserve_owns(front->reserve, at)) {
         if (find_reserve(front->reserve, at, found))
             return true;
-        pb_pool_reserve_free(front->reserve, at);
+        (void)pb_pool_reserve_free(front->reserve, at);
         return false;
     }
     found->where = FOUND_POOL;
     return pb_pool_inspect(front->pool, at, &found->block);
+}
+
+/* Whether a block may be freed under `tag`. One that the big-page table had no room for is booked
+ * under "BIG ": which tag it was allocated with is not known, so any is right. */
+static bool tag_fits(const struct pool_block *block, uint32_t tag)
+{
+    if (tag == block->tag || (block->big && block->tag == POOL_TAG_BIG))
+        return true;
+    return tag == 0 && (block->tag & PROTECTED_POOL) == 0;
 }
 
 /* The rules of a free, in NT's order. */
@@ -272,7 +283,7 @@ static bool may_free(const struct found *found, const void *at, uint32_t tag)
         KeBugCheckEx(BAD_POOL_CALLER, BAD_CALLER_FREE_IRQL, level, block->type, (ULONG_PTR)at);
         return false;
     }
-    if (tag != block->tag && (tag != 0 || (block->tag & PROTECTED_POOL) != 0)) {
+    if (!tag_fits(block, tag)) {
         KeBugCheckEx(BAD_POOL_CALLER, BAD_CALLER_TAG, (ULONG_PTR)at, block->tag, tag);
         return false;
     }
@@ -284,15 +295,6 @@ static bool may_free(const struct found *found, const void *at, uint32_t tag)
     return true;
 }
 
-static void free_special(struct pool_front *front, void *at, const struct found *found)
-{
-    struct pool_special *special = special_of(front);
-    struct found still;
-    pb_pool_special_free(special, at);
-    if (!find_special(special, at, &still)) /* else its pattern was spoiled, and it was kept */
-        count_freed(front, found->block.tag, found->block.type, found->block.granted);
-}
-
 void pb_front_free(struct pool_front *front, void *block, uint32_t tag)
 {
     struct found found;
@@ -301,15 +303,16 @@ void pb_front_free(struct pool_front *front, void *block, uint32_t tag)
     const struct pool_block *b = &found.block;
     switch (found.where) {
     case FOUND_POOL:
-        pb_pool_release(front->pool, block, b);
-        if (b->owner != NULL)
+        if (pb_pool_release(front->pool, block, b) && b->owner != NULL)
             PsReturnPoolQuota(b->owner, (POOL_TYPE)b->type, b->granted);
         break;
     case FOUND_SPECIAL:
-        free_special(front, block, &found);
+        if (pb_pool_special_free(special_of(front), block))
+            count_freed(front, b->tag, b->type, b->granted);
         break;
     case FOUND_RESERVE:
-        pb_pool_reserve_free(front->reserve, block);
+        if (!pb_pool_reserve_free(front->reserve, block))
+            break;
         count_freed(front, b->tag, b->type, b->granted);
         atomic_fetch_sub_explicit(&front->reserved, 1, memory_order_relaxed); /* a figure */
         break;

@@ -5,15 +5,18 @@
  *          ExAllocatePool2, "Bug Check 0xC2: BAD_POOL_CALLER"; ReactOS, expool (order of checks).
  *          Differs: the watermarks of the priorities are ours, options; a limit counts bytes in use
  *          and may be passed by as many requests as there are threads; quota refuses, as its
- *          documents say.
+ *          documents say, and is given back behind the block, so that a free which a corrupt
+ *          block stops gives nothing back.
  * Order    allocate: IRQL, zero bytes and tag (checked), must-succeed; limits; special pool, pool,
  *          reserve; quota. Free: what it is, IRQL, tag, owner of quota; then it goes back
+ * Cost     where a limit is set, a look at every guard and list of the kind, an allocation
  * Locks    none of its own but for the making of the special pool; none is held when it raises or
  *          bugchecks
  * Threads: any, but for open, close, check, trim. May include: nt/, pool/. */
 #ifndef PB_POOL_FRONT_H
 #define PB_POOL_FRONT_H
 
+#include "hot.h"
 #include "pool/engine.h"
 #include "pool/profile.h"
 #include "pool/reserve.h"
@@ -66,9 +69,10 @@ struct pool_front {
     bool serves_must_succeed;
     unsigned special_flags; /* POOL_ASK_ bits that the option `special` adds to every request */
     struct pool_reserve *reserve;           /* NULL: none */
-    _Atomic size_t reserved;                /* its blocks in use */
     _Atomic(struct pool_special *) special; /* made at first use; NULL: not yet */
     pthread_mutex_t making_special;
+    /* written by calls, and read by few: on a line that none of those above shares */
+    _Atomic size_t reserved PB_CACHE_ALIGNED; /* blocks of the reserve in use */
     _Atomic uint64_t above_page; /* nonpaged requests above a page, for the bugcheck that tells */
 };
 

@@ -4,6 +4,8 @@
  * Threads: any. May touch: counters of the pool, to read. */
 #include "pool/front.h"
 
+#include "pool/header.h"
+
 #include <poolbench/nt/page.h>
 
 #include <ctype.h>
@@ -67,7 +69,7 @@ static uint64_t bytes_in_use(const struct pool_front *front, bool paged)
         if ((class == POOL_PAGED) != paged)
             continue;
         pb_pool_counts(front->pool, (enum pool_class) class, &counts);
-        bytes += counts.total_bytes;
+        bytes += counts.total_bytes - counts.cached_bytes; /* what is cached is nobody's */
     }
     return bytes;
 }
@@ -112,7 +114,8 @@ void *pb_front_last_resort(struct pool_front *front, const struct pool_ask *ask)
 {
     void *block = NULL;
     if (front->reserve != NULL)
-        block = pb_pool_reserve_allocate(front->reserve, ask->bytes, ask->tag, ask->type);
+        block = pb_pool_reserve_allocate(front->reserve, ask->bytes, pool_tag_stored(ask->tag),
+                                         ask->type);
     if (block == NULL)
         reserve_is_empty(front, ask);
     return block;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The header of a block, in both forms.
- * Source:  ReactOS, pool.h (32 bits); Mandt, "Kernel Pool Exploitation on Windows 7", 2011 (64
- * bits). Layout:  narrow | PreviousSize 9, PoolIndex 7 | BlockSize 9, PoolType 7 | tag 32 | wide |
- * PreviousSize 8, PoolIndex 8 | BlockSize 8, PoolType 8 | tag 32 | owner 64 | low to high; sizes
- * are in granules, header included PoolType: 0 free; in use the POOL_TYPE's bits 1, 2, 4, 8, 32,
- * plus 1; 64 cached Threads: a block's owner reads and writes its second half and its tag; the
- * first half is written under the lock of the block's pool, for it belongs to the block below. The
- * owner reads PoolIndex there, and neighbours read PoolType: so both halves are atomic and relaxed,
- *          each accessed as a whole. What they say is ordered by the lock, or does not change.
+ * Source:  ReactOS, pool.h (32 bits); Mandt, "Kernel Pool Exploitation on Windows 7", 2011 (64).
+ * Layout:  low to high; sizes are in granules, header included
+ *          narrow  | PreviousSize 9, PoolIndex 7 | BlockSize 9, PoolType 7 | tag 32 |
+ *          wide    | PreviousSize 8, PoolIndex 8 | BlockSize 8, PoolType 8 | tag 32 | owner 64 |
+ *          PoolType: 0 free; in use the POOL_TYPE's bits 1, 2, 4, 8, 32, plus 1; 64 cached
+ * Threads: a block's owner reads and writes its second half and its tag; the first half is written
+ *          under the guard of the block's pool, for it belongs to the block below. The owner reads
+ *          PoolIndex there, and neighbours read PoolType: so both halves are atomic and relaxed,
+ *          each accessed as a whole. What they say is ordered by the guard, or does not change.
  * May include: nt/, hot.h. */
 #ifndef PB_POOL_HEADER_H
 #define PB_POOL_HEADER_H
@@ -94,6 +95,12 @@ PB_INLINE void pool_set_size(struct pool_header *header, unsigned granules, unsi
 {
     uint16_t half = (uint16_t)(granules | type << pool_size_bits(wide));
     atomic_store_explicit(&header->size, half, memory_order_relaxed);
+}
+
+/* What stands in a block for a tag. */
+PB_INLINE uint32_t pool_tag_stored(uint32_t tag)
+{
+    return tag != 0 ? tag : POOL_TAG_NONE;
 }
 
 /* PoolType of a block in use, and the way back. */

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool's own lookaside lists: a list for each block size up to 32 (8) granules, in a set for
  * each processor (P) and a set for all (L). A request is served by P, then L, then the pool; a
- * freed block goes to P if that is not full, then L, then the pool. Source:  G. Chappell,
- * "PP_LOOKASIDE_LIST"; ReactOS, expool (what is counted where). Differs: a counter's carry out of
- * 32 bits is kept, beside the structure; NT 4's lists are guarded by a lock of this folder's
- * making. Layout:  GENERAL_LOOKASIDE | carries | lock |, 128 bytes a list, 32 lists a set; wide:
- * ListHead is an SLIST_HEADER; narrow: its first 8 bytes are a head of slist8.h I1       a block on
- * a list is in use as the pool sees it: PoolType is not 0, nobody joins it, and its BlockSize is
- * the list's Threads: any. A thread may be moved to another processor between asking which it is on
- * and using that processor's list: it then uses a list that others use too, which lists are made
- * for. Counters are not interlocked: two threads in one list can lose a count, never a block. Cost
- * a hit is one compare-exchange. May include: nt/, pool/. */
+ * freed block goes to P if that is not full, then L, then the pool.
+ * Source:  G. Chappell, "PP_LOOKASIDE_LIST"; ReactOS, expool (what is counted where). Differs: a
+ *          counter's carry out of 32 bits is kept, beside the structure; NT 4's lists are guarded
+ *          by a lock of this folder's making.
+ * Layout:  GENERAL_LOOKASIDE | carries | lock |, 128 bytes a list, 32 lists a set
+ *          wide: ListHead is an SLIST_HEADER; narrow: its first 8 bytes are a head of slist8.h
+ * I1       a block on a list is in use as the pool sees it: PoolType is not 0, nobody joins it, and
+ *          its BlockSize is the list's
+ * Cost     a hit is one compare-exchange
+ * Threads: any. A thread may be moved to another processor between asking which it is on and using
+ *          that processor's list: it then uses a list that others use too, which lists are made
+ *          for. Counters are not interlocked: two threads in one list can lose a count, never a
+ *          block. May include: nt/, pool/. */
 #ifndef PB_POOL_LISTS_H
 #define PB_POOL_LISTS_H
 

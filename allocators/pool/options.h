@@ -38,7 +38,7 @@ struct pool_options {
     uint64_t processors;     /* sets of P lists; 0 = those of the system */
     uint64_t tags;           /* flag: count by tag; the strategy's default is off */
     uint64_t tag_slots;      /* 2048 */
-    uint64_t big_entries;    /* 4096 */
+    uint64_t big_entries;    /* 0: as the profile says */
     uint64_t quota;          /* strategy only, flag: allocate with quota */
     uint64_t checked;        /* flag: find what only a checked build finds */
     uint64_t special;        /* enum pool_special_mode: every allocation below a page */

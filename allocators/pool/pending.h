@@ -15,11 +15,15 @@
 
 enum {
     PENDING_BATCH = 32,
+    PENDING_FULL = 512, /* of the longest blocks, 511 granules, no more fit in the head's counts */
     PENDING_DEPTH_SHIFT = 18,
     PENDING_OFFSET_SHIFT = 28,
     PENDING_DEPTH_MASK = (1 << (PENDING_OFFSET_SHIFT - PENDING_DEPTH_SHIFT)) - 1,
     PENDING_GRANULES_MASK = (1 << PENDING_DEPTH_SHIFT) - 1
 };
+
+_Static_assert(PENDING_FULL <= PENDING_DEPTH_MASK, "the depth does not reach the offset");
+_Static_assert(PENDING_FULL * 511 <= PENDING_GRANULES_MASK, "the sum does not reach the depth");
 
 PB_INLINE unsigned pool_pending_depth(uint64_t head)
 {
@@ -42,13 +46,17 @@ PB_INLINE uint64_t *pool_pending_link(struct pool_header *header, bool wide)
     return (uint64_t *)pool_user(header, wide);
 }
 
-/* Returns how many wait now. `offset`: the header's, in granules. */
+/* Returns how many wait now; 0: the stack is full and took nothing. It is emptied from
+ * PENDING_BATCH on by each thread that pushes, so that only hundreds of threads, held up between
+ * the two, fill it. `offset`: the header's, in granules. */
 PB_INLINE unsigned pool_pending_push(_Atomic uint64_t *head, struct pool_header *header,
                                      uint64_t offset, unsigned granules, bool wide)
 {
     uint64_t seen = atomic_load_explicit(head, memory_order_relaxed); /* the exchange orders */
     uint64_t next;
     do {
+        if (PB_UNLIKELY(pool_pending_depth(seen) >= PENDING_FULL))
+            return 0;
         *pool_pending_link(header, wide) = seen;
         next = offset << PENDING_OFFSET_SHIFT |
                (uint64_t)(pool_pending_depth(seen) + 1) << PENDING_DEPTH_SHIFT |

@@ -63,7 +63,9 @@ int pb_pool_open(const struct pool_options *options, unsigned classes, struct po
     pool->listless = shape.list_sizes == 0 && shape.wide && !pb_cas16_present();
     if (!profile->nx && (classes & 1u << POOL_NONPAGED_NX) != 0)
         classes = (classes & ~(1u << POOL_NONPAGED_NX)) | 1u << POOL_NONPAGED;
-    pool->big = pb_pool_big_open(options->big_entries, profile->big_grows);
+    pool->big =
+        pb_pool_big_open(options->big_entries != 0 ? options->big_entries : profile->big_entries,
+                         profile->big_grows);
     if (pool->big == NULL)
         goto out_unmap;
     if (options->tags) {
@@ -101,11 +103,6 @@ void pb_pool_close(struct pool *pool)
 struct pool_tags *pb_pool_tags(struct pool *pool)
 {
     return pool->tags;
-}
-
-const struct pool_options *pb_pool_options(const struct pool *pool)
-{
-    return &pool->options;
 }
 
 /* A snapshot's lock is not the load's. */
@@ -175,6 +172,14 @@ void pb_pool_counts(const struct pool *pool, enum pool_class class, struct pool_
     for (unsigned i = 0; i < space->pools; i++)
         counts_of_descriptor(space, &space->descriptors[space->first + i], counts);
     pb_pool_lists_counts(space, counts);
+    counts->failures = atomic_load_explicit(&space->failures, memory_order_relaxed);
+    /* not read at one moment, and lists that threads share lose counts: no difference is below 0 */
+    if (counts->cached_bytes > counts->total_bytes)
+        counts->cached_bytes = counts->total_bytes;
+    if (counts->list_hits > counts->list_allocates)
+        counts->list_allocates = counts->list_hits;
+    if (counts->list_free_hits > counts->list_frees)
+        counts->list_frees = counts->list_free_hits;
 }
 
 static void trim_block(struct pool_space *space, struct pool_header *header)

@@ -7,22 +7,20 @@
 
 #include <poolbench/nt/page.h>
 
-#define VISTA .delayed_frees = true, .link_checks = true, .tail_reuse = true
+#define TABLE .big_grows = true, .big_entries = 4096
+#define VISTA TABLE, .delayed_frees = true, .link_checks = true, .tail_reuse = true
 
 const struct pool_profile pb_pool_profiles[POOL_PROFILE_COUNT] = {
-    [POOL_PROFILE_nt4] = {5, 8, 8, .shared_lists = true, .list_locks = true, .must_succeed = true},
+    [POOL_PROFILE_nt4] = {5, 8, 8, .shared_lists = true, .list_locks = true, .must_succeed = true,
+                          .big_entries = 2048},
     [POOL_PROFILE_w2k] = {5, 8, 8, .processor_lists = true, .shared_lists = true,
-                          .must_succeed = true, .big_grows = true},
-    [POOL_PROFILE_xp] = {3, 8, 32, .processor_lists = true, .shared_lists = true,
-                         .big_grows = true},
-    [POOL_PROFILE_x64] = {4, 16, 32, .processor_lists = true, .shared_lists = true,
-                          .big_grows = true},
-    [POOL_PROFILE_vista] = {4, 16, 32, .processor_lists = true, .big_grows = true, VISTA},
-    [POOL_PROFILE_vista86] = {3, 8, 32, .processor_lists = true, .big_grows = true, VISTA},
-    [POOL_PROFILE_win8] = {4, 16, 32, .processor_lists = true, .nx = true, .big_grows = true,
-                           VISTA},
-    [POOL_PROFILE_win8_86] = {3, 8, 32, .processor_lists = true, .nx = true, .big_grows = true,
-                              VISTA},
+                          .must_succeed = true, TABLE},
+    [POOL_PROFILE_xp] = {3, 8, 32, .processor_lists = true, .shared_lists = true, TABLE},
+    [POOL_PROFILE_x64] = {4, 16, 32, .processor_lists = true, .shared_lists = true, TABLE},
+    [POOL_PROFILE_vista] = {4, 16, 32, .processor_lists = true, VISTA},
+    [POOL_PROFILE_vista86] = {3, 8, 32, .processor_lists = true, VISTA},
+    [POOL_PROFILE_win8] = {4, 16, 32, .processor_lists = true, .nx = true, VISTA},
+    [POOL_PROFILE_win8_86] = {3, 8, 32, .processor_lists = true, .nx = true, VISTA},
 };
 
 static bool shape_switch(uint64_t option, bool profile)

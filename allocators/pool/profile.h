@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Profiles: what differs between the releases of NT, as data, and the shape that a pool has once
- * its options are settled. Source:  G. Chappell, "GENERAL_LOOKASIDE", "PP_LOOKASIDE_LIST" (numbers
- * of lists, eras); ReactOS, expool (2003, 32 bits); Mandt, "Kernel Pool Exploitation on Windows 7",
- * 2011 (64 bits). Differs: where one of the sources speaks of Windows 7 alone, Vista is taken to do
- * the same. Threads: const. May include: pool/options.h. */
+ * its options are settled.
+ * Source:  G. Chappell, "GENERAL_LOOKASIDE", "PP_LOOKASIDE_LIST" (numbers of lists, eras); ReactOS,
+ *          expool (2003, 32 bits); Mandt, "Kernel Pool Exploitation on Windows 7", 2011 (64 bits);
+ *          Microsoft KB Q234578 (NT 4's table of big pages). Differs: where one of them speaks of
+ *          Windows 7 alone, Vista is taken to do the same.
+ * Threads: const. May include: pool/options.h. */
 #ifndef PB_POOL_PROFILE_H
 #define PB_POOL_PROFILE_H
 
@@ -28,6 +30,7 @@ struct pool_profile {
     bool delayed_frees, link_checks, tail_reuse;
     bool must_succeed; /* the types are served; XP refuses them */
     bool big_grows;    /* the big-page table */
+    unsigned big_entries; /* it begins with */
 };
 extern const struct pool_profile pb_pool_profiles[POOL_PROFILE_COUNT];
 

@@ -168,7 +168,7 @@ static bool reserve_inside(const struct pool_reserve *reserve, const void *p, ui
     return false;
 }
 
-void pb_pool_reserve_free(struct pool_reserve *reserve, void *p)
+bool pb_pool_reserve_free(struct pool_reserve *reserve, void *p)
 {
     bool inside = false;
     uint32_t tag = 0;
@@ -182,11 +182,12 @@ void pb_pool_reserve_free(struct pool_reserve *reserve, void *p)
     }
     pb_latch_unlock(&reserve->latch);
     if (start != NULL)
-        return;
+        return true;
     if (inside)
         KeBugCheckEx(BAD_POOL_CALLER, BAD_CALLER_INSIDE_BLOCK, (ULONG_PTR)p, 0, 0);
     else
         KeBugCheckEx(BAD_POOL_CALLER, BAD_CALLER_DOUBLE_FREE, 0, tag, (ULONG_PTR)p);
+    return false;
 }
 
 size_t pb_pool_reserve_count_free_bytes(const struct pool_reserve *reserve)

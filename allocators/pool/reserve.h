@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The must-succeed reserve: some pages, resident from the start, that are given out when everything
  * else has failed. When it is empty too, the caller has no choice left: MUST_SUCCEED_POOL_EMPTY.
- * Source:  Windows NT 4 and 2000 DDK, ExAllocatePool (NonPagedPoolMustSucceed); WDK, bug check
- * 0x41. Layout:  pages | page | page | ... |  contiguous, without headers map   | what begins at
- * granule 0 | ... |  a granule is 16 bytes I1       a block below a page does not cross a page; one
- * of a page and more is whole pages I2       free bytes + granted bytes = bytes of the reserve
+ * Source:  Windows NT 4 and 2000 DDK, ExAllocatePool (NonPagedPoolMustSucceed); WDK, bug check 0x41.
+ * Layout:  pages | page | page | ... |  contiguous, without headers
+ *          map   | what begins at granule 0 | ... |  a granule is 16 bytes
+ * I1       a block below a page does not cross a page; one of a page and more is whole pages
+ * I2       free bytes + granted bytes = bytes of the reserve
  * Locks    one spin lock of its own
  * Cost     first fit over all granules: it is the last resort, and small. 12 bytes a granule.
  *          Of one size n it gives exactly pages * (4096 / n) blocks, n rounded up to 16, and
@@ -41,8 +42,8 @@ bool pb_pool_reserve_find(const struct pool_reserve *reserve, const void *p,
                           struct pool_reserve_block *block);
 
 /* Frees. Bugchecks: BAD_POOL_CALLER 0x99 when `p` is inside a block, 7 when it is free already;
- * then nothing is freed. */
-void pb_pool_reserve_free(struct pool_reserve *reserve, void *p);
+ * then nothing is freed, and it returns false. */
+bool pb_pool_reserve_free(struct pool_reserve *reserve, void *p);
 
 size_t pb_pool_reserve_count_free_bytes(const struct pool_reserve *reserve);
 

@@ -16,31 +16,21 @@
  * instructions for so many calls, to the very number.
  *
  * Reclamation. A popper may read the link of an entry that another popped and whose owner writes to
- * it. The arena stays mapped as long as any list over it lives, so the load cannot fault (what was
- * given back to the system reads as zero), and what it read is not used: the head has changed, and
- * the exchange fails. The load is one instruction that the race detector does not see, as a load of
- * memory that may be another's is a race by C's rules.
+ * it. The arena stays mapped as long as any list over it lives, and what was given back to the
+ * system reads as zero; but in a file without room on its disk that read can fault, so it is
+ * pb_fixup_load32. What it read is not used: the head has changed, and the exchange fails. The load
+ * is one instruction that the race detector does not see, as a load of memory that may be another's
+ * is a race by C's rules.
  *
  * Threads: any. May touch: the head and entries. */
 #ifndef PB_POOL_SLIST8_H
 #define PB_POOL_SLIST8_H
 
-#include "hot.h"
+#include "nt/fixup.h"
 
 #include <poolbench/nt/types.h>
 
 enum { SLIST8_DEPTH_SHIFT = 32, SLIST8_SEQUENCE_SHIFT = 48 };
-
-PB_INLINE uint32_t pool_slist8_next(const uint32_t *entry)
-{
-#if defined(__x86_64__)
-    uint32_t next;
-    __asm__ volatile("movl %1, %0" : "=r"(next) : "m"(*entry));
-    return next;
-#else
-    return __atomic_load_n(entry, __ATOMIC_RELAXED);
-#endif
-}
 
 PB_INLINE USHORT pool_slist8_depth(const uint64_t *head)
 {
@@ -90,7 +80,7 @@ PB_INLINE void *pool_slist8_pop(uint64_t *head, unsigned char *base)
         if (PB_UNLIKELY((uint32_t)seen == 0))
             return NULL;
         entry = base + (uint32_t)seen;
-        next = pool_slist8_popped(seen, pool_slist8_next((const uint32_t *)(void *)entry));
+        next = pool_slist8_popped(seen, pb_fixup_load32((const uint32_t *)(void *)entry));
     } while (PB_UNLIKELY(!__atomic_compare_exchange_n(head, &seen, next, false, __ATOMIC_ACQ_REL,
                                                       __ATOMIC_ACQUIRE)));
     return entry;

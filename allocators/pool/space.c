@@ -16,9 +16,12 @@ static int space_open_layer(struct pool_space *space, const struct pool_options 
     size_t release = options->release != 0 ? options->release : SIZE_MAX;
     if (!space->shape.wide && reserve > (size_t)1 << SPACE_NARROW_SHIFT)
         reserve = (size_t)1 << SPACE_NARROW_SHIFT;
-    if (space->class == POOL_PAGED)
+    if (space->class == POOL_PAGED) {
+        /* a list's pop may read a page that its file has no room for any more: slist8.h */
+        (void)pb_fixup_install(); /* refused where there is none */
         return pb_page_bitmap_open(&space->bitmap, reserve, PB_BACKING_FILE, options->paged_dir,
                                    message, message_size);
+    }
     enum pb_backing backing = PB_BACKING_ANONYMOUS;
     if (options->resident)
         backing = space->class == POOL_NONPAGED_NX ? PB_BACKING_LOCKED : PB_BACKING_LOCKED_EXEC;

@@ -3,20 +3,22 @@
  * an arena with a page layer and one or several descriptors: the pools proper, with free lists and
  * blocks. A page of blocks belongs to one descriptor, whose number (PoolIndex) is in every header.
  * Source:  engine.h; ReactOS, pool.h (POOL_DESCRIPTOR's members). Differs: whether a list is empty
- * is read, without the lock, from a bitmap beside the lists and not from the list heads (a race in
- * C); big allocations are counted by the page layer. Layout:  page | header, block | header, block
- * | ... |   in granules of 8, 16 or 32 bytes a free block that is long enough has its links behind
- * its header I1       from the page's start, BlockSize leads from header to header, to the page's
- * end I2       PreviousSize is the BlockSize of the block below in the page, 0 in the first I3 no
- * two free blocks are neighbours I4       a free block of b granules is on list b - 1; one that has
- * no room for links on no list I5       no page is one free block: it goes back to the page layer
+ *          is read, without the lock, from a bitmap beside the lists and not from the list heads (a
+ *          race in C); big allocations are counted by the page layer.
+ * Layout:  page | header, block | header, block | ... |  in granules of 8, 16 or 32 bytes
+ *          a free block that is long enough has its links behind its header
+ * I1       from the page's start, BlockSize leads from header to header, to the page's end
+ * I2       PreviousSize is the BlockSize of the block below in the page, 0 in the first
+ * I3       no two free blocks are neighbours
+ * I4       a free block of b granules is on list b - 1; without room for links, on no list
+ * I5       no page is one free block: it goes back to the page layer
  * I6       the page map names each page of blocks and the first page of each big allocation
  * Locks    a descriptor's guard for its blocks' headers, lists and counters, but for `listed`,
- * which is read without it, and what header.h says; the page layer's guard for that and for the
- *          counts of big allocations. Neither is taken under the other
+ *          which is read without it, and what header.h says; the page layer's guard for that and
+ *          for the counts of big allocations. Neither is taken under the other
  * Cost     a header and the rounding to granules a block. Allocate: a search of 4 to 8 words and
- * one lock; free: one lock, at most two unlinks; lookaside hits: one compare-exchange Threads: any.
- * May include: nt/, pool/. */
+ *          one lock; free: one lock, at most two unlinks; lookaside hits: one compare-exchange
+ * Threads: any. May include: nt/, pool/. */
 #ifndef PB_POOL_SPACE_H
 #define PB_POOL_SPACE_H
 
@@ -95,6 +97,7 @@ struct pool_space {
     struct pool_big *big;   /* the pool's */
     /* written by every call where there are several descriptors */
     _Atomic unsigned turn PB_CACHE_ALIGNED;
+    _Atomic uint64_t failures; /* requests that got NULL */
     union pool_guard guard PB_CACHE_ALIGNED; /* of all below */
     struct pool_big_counts big_counts;
     struct page_runs runs;     /* nonpaged */
@@ -188,6 +191,12 @@ PB_INLINE struct pool_descriptor *pool_next_descriptor(struct pool_space *space)
     unsigned next = turn + 1 < space->pools ? turn + 1 : 0;
     atomic_store_explicit(&space->turn, next, memory_order_relaxed);
     return &space->descriptors[space->first + turn];
+}
+
+/* Relaxed: a statistic. */
+PB_INLINE void pool_count_failure(struct pool_space *space)
+{
+    atomic_fetch_add_explicit(&space->failures, 1, memory_order_relaxed);
 }
 
 /* space.c */

@@ -216,13 +216,13 @@ static const unsigned char *special_changed(const struct pool_special *special, 
     return NULL;
 }
 
-void pb_pool_special_free(struct pool_special *special, void *p)
+bool pb_pool_special_free(struct pool_special *special, void *p)
 {
     struct special_slot block = {.state = SPECIAL_NEVER};
     uint32_t slot = special_slot_of(special, p);
     if (slot == SPECIAL_END || !special_claim(special, slot, p, &block)) {
         special_refuse(&block, p);
-        return;
+        return false;
     }
     const unsigned char *changed = special_changed(special, slot, &block);
     if (changed != NULL) {
@@ -231,7 +231,7 @@ void pb_pool_special_free(struct pool_special *special, void *p)
         pb_latch_unlock(&special->latch);
         KeBugCheckEx(BAD_POOL_HEADER, BAD_HEADER_OVERRUN, (ULONG_PTR)p, (ULONG_PTR)changed,
                      *changed);
-        return;
+        return false;
     }
     unsigned char *page = special_page(special, slot);
     /* if the system refuses either, the page is only not as strict or not as free as it could be */
@@ -241,6 +241,7 @@ void pb_pool_special_free(struct pool_special *special, void *p)
     special_push(special, slot);
     special->count--;
     pb_latch_unlock(&special->latch);
+    return true;
 }
 
 size_t pb_pool_special_count(const struct pool_special *special)

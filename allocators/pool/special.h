@@ -37,8 +37,8 @@ bool pb_pool_special_find(const struct pool_special *special, const void *p,
                           struct pool_special_block *block);
 
 /* Frees. Bugchecks: BAD_POOL_HEADER 0x20 when the pattern changed, BAD_POOL_CALLER 7 when it is free
- * already, 0x99 when `p` is inside a block; then nothing is freed. */
-void pb_pool_special_free(struct pool_special *special, void *p);
+ * already, 0x99 when `p` is inside a block; then nothing is freed, and it returns false. */
+bool pb_pool_special_free(struct pool_special *special, void *p);
 
 size_t pb_pool_special_count(const struct pool_special *special); /* blocks in use */
 

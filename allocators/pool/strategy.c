@@ -123,11 +123,8 @@ PB_NOINLINE void pb_pool_free(struct pb_heap *heap, struct pb_thread *thread, vo
     struct pool_heap *pool = heap_of(heap);
     if (PB_UNLIKELY(!pool->plain || pb_irql > pool->level)) {
         pb_front_free(pool->front, block, 0);
-    } else {
-        struct pool_block found;
-        if (PB_UNLIKELY(!pb_pool_inspect(pool->pool, block, &found)))
-            return;
-        pb_pool_release(pool->pool, block, &found);
+    } else if (PB_UNLIKELY(!pb_pool_free_block(pool->pool, block))) {
+        return;
     }
     count_free(thread, bytes);
 }
@@ -144,6 +141,11 @@ static void *pool_aligned(struct pb_heap *heap, struct pb_thread *thread, size_t
     if (block != NULL)
         count_alloc(thread, bytes);
     return block;
+}
+
+static size_t pool_alignment(const struct pb_heap *heap)
+{
+    return ((const struct pool_heap *)(const void *)heap)->front->shape.alignment;
 }
 
 /* In place where the block holds the new size and is not more than twice as long. A block of
@@ -181,6 +183,15 @@ static bool wants_lists(const struct pool_options *options)
     return options->lists == POOL_ON || options->shared_lists == POOL_ON;
 }
 
+/* Whether a page under a list's pop may be gone: a lookaside list over special pool may read the
+ * link of an entry whose page is, and a list of the pool's own one that its file has no room for
+ * any more (slist8.h). */
+static bool needs_fixup(const struct pool_options *options, const struct pool_shape *shape)
+{
+    return options->special != POOL_SPECIAL_OFF ||
+           (options->type == POOL_TYPE_OPTION_PAGED && shape->list_sizes != 0);
+}
+
 /* Whether the file behind paged memory can be made. */
 static bool paged_refused(const struct pool_options *options, char *reason, size_t reason_size)
 {
@@ -189,9 +200,7 @@ static bool paged_refused(const struct pool_options *options, char *reason, size
                                      options->paged_dir, reason, reason_size);
     if (error == 0)
         pb_pages_close(&probe);
-    else if (error == -ENOMEM)
-        snprintf(reason, reason_size, "there is no memory for paged pool");
-    return error != 0;
+    return error != 0 && error != -ENOMEM; /* a shortage is open's to tell */
 }
 
 static bool pool_unavailable(const struct pb_heap_config *config, char *reason, size_t reason_size)
@@ -211,6 +220,13 @@ static bool pool_unavailable(const struct pb_heap_config *config, char *reason, 
     if (wants_lists(options) && shape.wide && !pb_cas16_present()) {
         snprintf(reason, reason_size,
                  "lists need a 16-byte compare-exchange, which this processor or build lacks");
+        return true;
+    }
+    if (needs_fixup(options, &shape) && !pb_fixup_present()) {
+        snprintf(reason, reason_size,
+                 "%s unmaps pages that a list may still read, and this processor has no fix-up of "
+                 "such a fault",
+                 options->special != POOL_SPECIAL_OFF ? "special pool" : "a file without room");
         return true;
     }
     return options->type == POOL_TYPE_OPTION_PAGED && paged_refused(options, reason, reason_size);
@@ -234,13 +250,12 @@ static int add_parts(struct pool_heap *heap, const struct pool_options *options)
         if (heap->owner == NULL)
             return -ENOMEM;
     }
-    /* A lookaside list over special pool may read the link of an entry whose page is gone. */
-    if (options->special != POOL_SPECIAL_OFF)
-        (void)pb_fixup_install(); /* refused where there is none: then no such list is opened */
-    if (options->tune == 0)
-        return 0;
+    /* See needs_fixup; the page layer of paged memory has it installed too. */
+    int error = options->special != POOL_SPECIAL_OFF ? pb_fixup_install() : 0;
+    if (error != 0 || options->tune == 0)
+        return error;
     heap->job = (struct pb_tuner_job){.adjust = adjust, .context = heap->pool};
-    int error = pb_tuner_start(&heap->job, &options->tuning);
+    error = pb_tuner_start(&heap->job, &options->tuning);
     heap->tuned = error == 0;
     return error;
 }
@@ -322,6 +337,8 @@ static void sum_threads(const struct pool_heap *heap, struct pb_heap_stats *stat
         stats->requested_bytes += counted(&thread->requested);
         stats->native_reallocs += counted(&thread->reallocs);
     }
+    if (stats->requested_bytes > INT64_MAX) /* a free was seen, and not its allocation */
+        stats->requested_bytes = 0;
 }
 
 static void pool_stats(struct pb_heap *heap, struct pb_heap_stats *stats)
@@ -382,6 +399,7 @@ const struct pb_allocator pb_allocator_pool = {
     .detach = pool_detach,
     .realloc = pool_realloc,
     .aligned = pool_aligned,
+    .alignment = pool_alignment,
     .trim = pool_trim,
     .stats = pool_stats,
     .check = pool_check,

@@ -2,7 +2,7 @@
 /* Whole pages: whole.h says what they are. */
 #include "pool/whole.h"
 
-#include "pool/links.h"
+#include "pool/block.h"
 #include "pool/verify.h"
 
 #include <poolbench/nt/bugcheck.h>
@@ -70,13 +70,15 @@ void *pb_pool_whole_allocate(struct pool_space *space, const struct pool_request
     unsigned char *at = pb_pool_pages_take(space, pages, align, granted);
     if (at == NULL && pb_pool_drain(space))
         at = pb_pool_pages_take(space, pages, align, granted);
-    if (at == NULL)
+    if (at == NULL) {
+        pool_count_failure(space);
         return NULL;
+    }
     if (tail != 0)
         whole_list_tail(space, at + ((pages - 1) << PAGE_SHIFT), tail);
     /* nobody is charged for whole pages */
     struct pool_big_entry entry = {
-        (uintptr_t)at, request->tag != 0 ? request->tag : POOL_TAG_NONE,
+        (uintptr_t)at, pool_tag_stored(request->tag),
         (request->type & POOL_TYPE_KEPT & ~(unsigned)POOL_TYPE_CHARGED) | space->type, pages};
     if (!whole_track(space, &entry))
         entry.tag = POOL_TAG_BIG;
@@ -114,7 +116,9 @@ bool pb_pool_whole_inspect(struct pool_space *space, const void *block, struct p
     return true;
 }
 
-/* Ends the tail in the last page: the pages that blocks still use, 0 or 1. False: it is corrupt. */
+/* Looks whether blocks still use the tail in the last page: *keep pages, 0 or 1. If none does, the
+ * page is no longer one of blocks; else nothing is changed yet: while the tail's first header is in
+ * use nobody can take the page for a free one. False: the tail is corrupt. */
 static bool whole_end_tail(struct pool_space *space, void *page, size_t *keep,
                            struct pool_fault *fault)
 {
@@ -132,25 +136,42 @@ static bool whole_end_tail(struct pool_space *space, void *page, size_t *keep,
     pool_guard_lock(space->mode, &descriptor->guard, &hold);
     if (space->shape.verify && !pb_pool_verify_used(space, descriptor, header, fault))
         goto out_unlock;
-    unsigned size = start + 1;
-    if (pool_type(next, wide) == POOL_TYPE_FREE) {
-        unsigned more = pool_size(next, wide);
-        pool_unlist(space, descriptor, next, more, wide);
-        size += more;
-    }
-    *keep = size != space->shape.page_granules;
-    if (*keep != 0) { /* the user's part, a free block now, begins the page */
-        pool_set_previous(page, 0, index, wide);
-        pool_page_set(space, page, POOL_PAGE_BLOCKS);
-        pool_list(space, descriptor, page, size, true, wide);
-        pool_set_previous(pool_behind(page, size, space->shape.shift), size, index, wide);
-        descriptor->TotalPages++;
-    } else {
+    unsigned rest = space->shape.page_granules - start - 1;
+    *keep = pool_type(next, wide) != POOL_TYPE_FREE || pool_size(next, wide) != rest;
+    if (*keep == 0) {
+        pool_unlist(space, descriptor, next, rest, wide);
         pool_page_set(space, page, POOL_PAGE_NONE);
     }
 out_unlock:
     pool_guard_unlock(space->mode, &descriptor->guard, &hold);
     return fault->code == 0;
+}
+
+/* Makes a page like any other of one whose tail was kept, and which the page layer has for a run of
+ * its own by now: the user's part, a block that is freed, begins it. Its blocks may all have been
+ * freed meanwhile. If they are corrupt, that part stays in use. */
+static void whole_keep_tail(struct pool_space *space, void *page)
+{
+    const bool wide = space->shape.wide;
+    unsigned start = pool_page_kind(space, page) & POOL_PAGE_START;
+    unsigned index = pool_index(pool_behind(page, start, space->shape.shift), wide);
+    struct pool_descriptor *descriptor = &space->descriptors[index];
+    struct pool_hold hold;
+    struct pool_fault fault = {.code = 0};
+    void *freed = NULL;
+    pool_guard_lock(space->mode, &descriptor->guard, &hold);
+    pool_set_previous(page, 0, index, wide);
+    pool_set_size(page, start + 1, pool_type_used(space->type), wide);
+    pool_tell_next(space, descriptor, page, start + 1, wide);
+    pool_page_set(space, page, POOL_PAGE_BLOCKS);
+    descriptor->TotalPages++;
+    if (!space->shape.verify || pb_pool_verify_used(space, descriptor, page, &fault))
+        freed = pool_coalesce(space, descriptor, page, wide);
+    pool_guard_unlock(space->mode, &descriptor->guard, &hold);
+    if (freed != NULL)
+        pb_pool_page_free(space, freed);
+    if (fault.code != 0)
+        pb_pool_report(&fault);
 }
 
 /* Of two threads that take an allocation out, one gets it. */
@@ -166,24 +187,27 @@ static bool whole_remove(struct pool_space *space, const void *block, struct poo
                                                    memory_order_relaxed);
 }
 
-void pb_pool_whole_release(struct pool_space *space, void *block, const struct pool_block *found)
+bool pb_pool_whole_release(struct pool_space *space, void *block, const struct pool_block *found)
 {
     struct pool_big_entry entry;
     struct pool_fault fault;
     size_t keep = 0;
     if (!whole_remove(space, block, &entry)) {
         KeBugCheckEx(BAD_POOL_CALLER, BAD_CALLER_DOUBLE_FREE, 0, found->tag, (uintptr_t)block);
-        return;
+        return false;
     }
     unsigned char *last = (unsigned char *)block + ((entry.pages - 1) << PAGE_SHIFT);
     if (entry.pages > 1 && (pool_page_kind(space, last) & POOL_PAGE_BLOCKS) != 0 &&
         !whole_end_tail(space, last, &keep, &fault)) {
         (void)whole_track(space, &entry); /* as it was */
         pb_pool_report(&fault);
-        return;
+        return false;
     }
     pool_page_set(space, block, POOL_PAGE_NONE);
     pb_pool_pages_give(space, block, entry.pages, keep, found->granted);
+    if (keep != 0)
+        whole_keep_tail(space, last);
     if (space->tags != NULL)
         pb_pool_tags_freed(space->tags, found->tag, space->class == POOL_PAGED, found->granted);
+    return true;
 }

@@ -7,7 +7,9 @@
  * Source:  ReactOS, expool (big pages); Mandt, "Kernel Pool Exploitation on Windows 7", 2011 (the
  *          tail). Differs: how the tail is freed is ours, for no source says.
  * Layout:  last page | user's bytes | header of 1 granule | blocks ... |
- * Cost     one take of the page layer, one insertion into the table; a tail: the descriptor's guard
+ * Cost     allocate: one take of the page layer, one insertion into the table. Free: two searches
+ *          of the table (what it is; whose it is to free) and the page layer. A tail: the
+ *          descriptor's guard, both ways
  * Threads: any. May include: pool/space.h. */
 #ifndef PB_POOL_WHOLE_H
 #define PB_POOL_WHOLE_H
@@ -17,7 +19,7 @@
 /* As the calls of engine.h, for one space. */
 void *pb_pool_whole_allocate(struct pool_space *space, const struct pool_request *request);
 bool pb_pool_whole_inspect(struct pool_space *space, const void *block, struct pool_block *found);
-void pb_pool_whole_release(struct pool_space *space, void *block, const struct pool_block *found);
+bool pb_pool_whole_release(struct pool_space *space, void *block, const struct pool_block *found);
 
 /* Bytes of a big allocation that the user has; *granted: those and the tail's first header. */
 size_t pb_pool_whole_bytes(const struct pool_space *space, const void *block, size_t pages,

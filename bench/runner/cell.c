@@ -392,16 +392,3 @@ void pb_cell_close(struct pb_cell *cell)
     pb_arena_close(&cell->arena);
     pb_pages_unmap(cell, sizeof *cell);
 }
-
-void pb_cell_execute(const struct pb_cell_spec *spec, const struct pb_topology *topology,
-                     struct pb_cell_result *result)
-{
-    struct pb_cell *cell;
-    double seconds;
-    if (pb_cell_open(spec, topology, result, &cell) != 0)
-        return;
-    if (pb_cell_warm(cell) == 0 && pb_cell_rate(cell, &seconds) == 0 && pb_cell_tail(cell) == 0 &&
-        pb_cell_recheck(cell) == 0)
-        pb_cell_finish(cell);
-    pb_cell_close(cell);
-}

@@ -93,10 +93,6 @@ void pb_cell_finish(struct pb_cell *cell);
 void pb_cell_close(struct pb_cell *cell);
 void pb_cell_result_free(struct pb_cell_result *result);
 
-/* All of the above in order. */
-void pb_cell_execute(const struct pb_cell_spec *spec, const struct pb_topology *topology,
-                     struct pb_cell_result *result);
-
 /* Index into values of a metric's key, or -1. */
 int pb_metric_index(const char *key);
 

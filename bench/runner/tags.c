@@ -80,7 +80,9 @@ void pb_tags_read(struct pb_heap *heap, struct pb_cell_result *result)
     pb_tags_sort(rows, result->tags_n);
 }
 
-bool pb_tags_leak(const struct pb_tag_row *row, char *out, size_t size)
+/* What was never freed, as one line: "2 blocks of 128 bytes with tag w001 were never freed". False,
+ * and nothing written, if as much was freed as allocated. */
+static bool print_leak(const struct pb_tag_row *row, char *out, size_t size)
 {
     char tag[PB_TAG_TEXT];
     uint64_t blocks = row->allocs - row->frees;
@@ -110,7 +112,7 @@ static int put_leaks(const struct pb_cell_result *result, json_t *record)
         error = json_object_set_new(record, "warn", json_array());
     json_t *warn = json_object_get(record, "warn");
     for (size_t i = 0; i < result->tags_n; i++)
-        if (pb_tags_leak(&result->tags[i], text, sizeof text) && leaks++ < LEAKS_NAMED)
+        if (print_leak(&result->tags[i], text, sizeof text) && leaks++ < LEAKS_NAMED)
             error |= json_array_append_new(warn, json_string(text));
     if (leaks > LEAKS_NAMED)
         error |= json_array_append_new(

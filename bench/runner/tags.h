@@ -29,10 +29,6 @@ bool pb_tags_counted(const struct pb_variant *variant);
  * cell's status says that it is sound: ok or failed. No thread is in the heap. */
 void pb_tags_read(struct pb_heap *heap, struct pb_cell_result *result);
 
-/* What was never freed, as one line: "2 blocks of 128 bytes with tag w001 were never freed". False,
- * and nothing written, if as much was freed as allocated. */
-bool pb_tags_leak(const struct pb_tag_row *row, char *out, size_t size);
-
 /* Adds the key "tags" to a record if there are rows, and leaks to its list `warn`. Returns 0, -1
  * without memory. */
 int pb_tags_to_json(const struct pb_cell_result *result, json_t *record);

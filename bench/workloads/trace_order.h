@@ -51,6 +51,7 @@ struct trace_cursor {
     struct {
         _Atomic uint32_t order;
     } PB_CACHE_ALIGNED progress;
+    size_t anyway; /* what the worker's heap aligns every block to */
 } PB_CACHE_ALIGNED;
 
 struct trace_shared {

@@ -32,6 +32,9 @@ static void codes_have_names(void **state)
     assert_string_equal(pb_bugcheck_name(0x76), "PROCESS_HAS_LOCKED_PAGES");
     assert_string_equal(pb_bugcheck_name(0xC2), "BAD_POOL_CALLER");
     assert_string_equal(pb_bugcheck_name(0xC4), "DRIVER_VERIFIER_DETECTED_VIOLATION");
+    assert_string_equal(pb_bugcheck_name(0x1A), "MEMORY_MANAGEMENT");
+    assert_string_equal(pb_bugcheck_name(0x40), "TARGET_MDL_TOO_SMALL");
+    assert_string_equal(pb_bugcheck_name(0xDA), "SYSTEM_PTE_MISUSE");
     assert_null(pb_bugcheck_name(0));
     assert_null(pb_bugcheck_name(0xDEAD));
 }

@@ -380,6 +380,33 @@ static void a_table_that_cannot_be_made_stops_nothing(void **state)
     assert_int_equal(row_of(TAG_FRED).NonPagedFrees, 1);
 }
 
+static int refuse_room(int file, size_t from, size_t bytes)
+{
+    (void)file, (void)from, (void)bytes;
+    return -ENOSPC;
+}
+
+/* A full disk takes the file and not its content. */
+static void a_table_without_room_stops_nothing(void **state)
+{
+    struct pb_pages_backing_system full = *pb_pages_backing_system;
+    const struct pb_pages_backing_system *was = pb_pages_backing_system;
+    char path[] = "test_executive.XXXXXX", text[TEXT_BYTES];
+    (void)state;
+    int made = mkstemp(path);
+    assert_true(made >= 0);
+    full.allocate = refuse_room;
+    pb_pages_backing_system = &full;
+    setenv("PB_POOLMON", path, 1);
+    captured(begin_with_no_file, text);
+    unsetenv("PB_POOLMON");
+    pb_pages_backing_system = was;
+    assert_non_null(strstr(text, "PB_POOLMON"));
+    assert_int_equal(row_of(TAG_FRED).NonPagedFrees, 1);
+    close(made);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +438,8 @@ int main(void)
                   the_table_can_be_read_by_others),
         pool_test("A9: a table that cannot be made stops nothing",
                   a_table_that_cannot_be_made_stops_nothing),
+        pool_test("A9: a table that the disk has no room for stops nothing",
+                  a_table_without_room_stops_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 
 enum { THREADS = 4, STEPS = 1500, BURST = 6, PAGE = 4096, ADJUSTER = THREADS - 1 };
@@ -137,6 +138,44 @@ static void no_block_is_lost_or_doubled(void **state)
     run_stress();
 }
 
+static _Atomic unsigned adjusting;
+
+/* Makes, uses and deletes lists of its own, of each kind, while the last thread adjusts all that
+ * there are. */
+static void make_and_delete(void *unused, unsigned index)
+{
+    NPAGED_LOOKASIDE_LIST npaged;
+    PAGED_LOOKASIDE_LIST paged;
+    (void)unused;
+    while (index == ADJUSTER && atomic_load(&adjusting) != 0)
+        ExAdjustLookasideDepth();
+    for (unsigned i = 0; index != ADJUSTER && i < STEPS / 4; i++) {
+        ExInitializeNPagedLookasideList(&npaged, map_block, unmap_block, 0, PAGE, 0, 0);
+        ExInitializePagedLookasideList(&paged, map_block, unmap_block, 0, PAGE, 0, 0);
+        for (unsigned k = 0; k < 8; k++) {
+            ExFreeToNPagedLookasideList(&npaged, ExAllocateFromNPagedLookasideList(&npaged));
+            ExFreeToPagedLookasideList(&paged, ExAllocateFromPagedLookasideList(&paged));
+        }
+        ExDeleteNPagedLookasideList(&npaged);
+        ExDeletePagedLookasideList(&paged);
+        /* who still adjusted it would be seen */
+        atomic_fetch_add(&shared.lost, npaged.L.Depth < 4 || paged.L.Depth < 4);
+        memset(&npaged, 0xA5, sizeof npaged);
+        memset(&paged, 0xA5, sizeof paged);
+    }
+    if (index != ADJUSTER)
+        atomic_fetch_sub(&adjusting, 1);
+}
+
+static void lists_come_and_go_while_all_are_adjusted(void **state)
+{
+    (void)state;
+    atomic_store(&adjusting, ADJUSTER);
+    nt_run_threads(THREADS, make_and_delete, NULL);
+    assert_int_equal(shared.lost, 0);
+    assert_int_equal(shared.live, 0);
+}
+
 /* The check's own test: a double free on a free build is seen by the stamps. */
 static void a_block_that_two_have_is_seen(void **state)
 {
@@ -160,6 +199,8 @@ int main(void)
         nt_test("C3: four threads in checked mode lose and double no entry",
                 no_block_is_lost_or_doubled),
         nt_test_free("C3: nor on a free build", no_block_is_lost_or_doubled),
+        nt_test("C5: lists are made and deleted while all are adjusted",
+                lists_come_and_go_while_all_are_adjusted),
         nt_test_free("C3: the stamps tell when two have one block", a_block_that_two_have_is_seen),
     };
     return cmocka_run_group_tests_name("lookaside stress", tests, NULL, NULL);

@@ -145,7 +145,7 @@ static void a_full_list_takes_none_and_depth_0_never_does(void **state)
 static void tuning_follows_the_rule(void **state)
 {
     (void)state;
-    struct pb_tuning tuning = pb_pool_options(pool)->tuning;
+    struct pb_tuning tuning = pool->options.tuning;
     reopen("processors=1,shared_lists=off,list_depth=64");
     pb_pool_tune(pool, &tuning);
     assert_int_equal(first_list(5)->Depth, 54); /* idle */
@@ -207,7 +207,7 @@ static void a_cached_block_whose_header_was_overrun_is_caught_when_checked(void 
     void *block = take(64);
     give(block);
     pool_set_size(header_of(block), 9, 1, true);
-    assert_ptr_not_equal(take(64), block);
+    assert_null(ask(64, 0, TAG_TEST, 0)); /* who stopped the machine gets nothing */
     assert_true(stopped(BAD_POOL_HEADER, BAD_HEADER_OVERRUN));
     pool_set_size(header_of(block), 5, 1, true);
     check_sound();

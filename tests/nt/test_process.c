@@ -129,18 +129,6 @@ static void a_process_lives_until_it_is_ended_and_all_is_returned(void **state)
     assert_false(pb_process_valid(process));
 }
 
-static void a_reference_keeps_a_process(void **state)
-{
-    (void)state;
-    PEPROCESS process = PbCreateProcess(100, 100);
-    assert_non_null(process);
-    pb_process_reference(process);
-    PbEndProcess(process);
-    assert_true(pb_process_valid(process));
-    pb_process_dereference(process);
-    assert_false(pb_process_valid(process));
-}
-
 static void any_pointer_can_be_asked_about(void **state)
 {
     int nobody;
@@ -302,7 +290,6 @@ int main(void)
         nt_test("A10: the program's process has no limit", the_programs_process_has_no_limit),
         nt_test("A10: a process lives until it was ended and nothing is charged to it",
                 a_process_lives_until_it_is_ended_and_all_is_returned),
-        nt_test("A10: a reference keeps a process", a_reference_keeps_a_process),
         nt_test("A10: a corrupt owner can be told", any_pointer_can_be_asked_about),
         nt_test("A15: what is no process is 0xC2/D", what_is_no_process_is_a_bad_owner),
         nt_test("A15: ending a process twice is 0xC2/D",

@@ -144,6 +144,45 @@ static void lock_counts(void **state)
     assert_int_equal(pb_resident_total(), before);
 }
 
+enum { LOCKERS = 4, LOCKS_EACH = 200 };
+
+/* By address and by handle in turn; at times the section is at no lock at all. */
+static void lock_often(void *shared, unsigned index)
+{
+    unsigned *wrong = shared;
+    PVOID handle = MmLockPagableCodeSection(paged_one);
+    for (unsigned i = 0; i < LOCKS_EACH; i++) {
+        if (i % 2 == index % 2)
+            wrong[index] += MmLockPagableCodeSection(paged_two) != handle;
+        else
+            MmLockPagableSectionByHandle(handle);
+        wrong[index] += PbSectionLockCount(handle) < 1;
+        wrong[index] += !pb_resident_now(of(paged_one), 1);
+        MmUnlockPagableImageSection(handle);
+        if (i % 16 == index) {
+            MmUnlockPagableImageSection(handle);
+            MmLockPagableSectionByHandle(handle);
+        }
+    }
+    MmUnlockPagableImageSection(handle);
+}
+
+static void threads_lock(void **state)
+{
+    (void)state;
+    unsigned wrong[LOCKERS] = {0};
+    SIZE_T before = pb_resident_total();
+    long kib = mm_locked_kib();
+    nt_run_threads(LOCKERS, lock_often, wrong);
+    for (unsigned i = 0; i < LOCKERS; i++)
+        assert_int_equal(wrong[i], 0);
+    PVOID handle = MmLockPagableCodeSection(paged_one);
+    assert_int_equal(PbSectionLockCount(handle), 1);
+    MmUnlockPagableImageSection(handle);
+    assert_int_equal(pb_resident_total(), before);
+    assert_int_equal(mm_locked_kib(), kib);
+}
+
 static void data_and_segments(void **state)
 {
     (void)state;
@@ -336,6 +375,7 @@ int main(void)
         nt_test("G: LOCKED sections are locked from the start, the others are not",
                 locked_from_the_start),
         nt_test("G: locks of a section count, and a handle stays good", lock_counts),
+        nt_test("G: threads lock a section by address and handle, and leave no lock", threads_lock),
         nt_test("G: what lies in no section is locked with its segment", data_and_segments),
         nt_test("G: a section that is not locked or not there is MEMORY_MANAGEMENT", misuse),
         nt_test("G: MmPageEntireDriver makes LOCKED pageable, MmResetDriverPaging locks it again",

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A user's program: it knows the installed library and nothing else of poolbench. Pool by tag, a zone
- * over memory of the pool, a lookaside list. Exit 0 if all does what NT says. */
+/* A user's program: it knows the installed library and nothing else of poolbench. Pool by tag, a
+ * zone over memory of the pool, a lookaside list. Exit 0 if all does what NT says. */
 #include <poolbench/ntmm.h>
 
 #include <stdio.h>
 
-enum { BLOCK = 64, SEGMENT = 4096, TAG = 'resU' };
+enum { BLOCK = 64, SEGMENT = 4096, TAG = 0x72657355 }; /* "User" */
 
 static int say(const char *what)
 {

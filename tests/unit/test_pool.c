@@ -163,6 +163,42 @@ static void lock_none_is_unavailable_to_two_threads(void **state)
     assert_int_equal(pb_allocator_pool.open(&config, &refused), -EINVAL);
 }
 
+static void pages_may_not_leave_under_a_list_where_no_fault_is_fixed_up(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options;
+        bool refused;
+    } cases[] = {{"special=overrun", true},
+                 {"type=paged,profile=xp", true},
+                 {"type=paged,profile=xp,lists=off,shared_lists=off", false},
+                 {"profile=xp", false},
+                 {"", false}};
+    struct pb_heap_config config = {.options = &options, .threads = 1};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char reason[200] = "";
+        read_options(cases[i].options);
+        assert_false(pb_allocator_pool.unavailable(&config, reason, sizeof reason));
+        atomic_store(&pb_fixup_refused, true);
+        bool refused = pb_allocator_pool.unavailable(&config, reason, sizeof reason);
+        atomic_store(&pb_fixup_refused, false);
+        assert_int_equal(refused, cases[i].refused);
+        assert_int_equal(strstr(reason, "no fix-up") != NULL, cases[i].refused);
+    }
+}
+
+static void special_pool_does_not_open_where_no_fault_is_fixed_up(void **state)
+{
+    (void)state;
+    struct pb_heap_config config = {.options = &options, .threads = 1};
+    struct pb_heap *refused = NULL;
+    read_options("special=overrun");
+    atomic_store(&pb_fixup_refused, true);
+    int error = pb_allocator_pool.open(&config, &refused);
+    atomic_store(&pb_fixup_refused, false);
+    assert_int_equal(error, -ENOTSUP);
+}
+
 #define POOL_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -172,6 +208,8 @@ int main(void)
         POOL_TEST(aligned_blocks_are_freed_like_any),
         POOL_TEST(every_call_is_counted_and_hits_are_told_apart),
         POOL_TEST(lock_none_is_unavailable_to_two_threads),
+        POOL_TEST(pages_may_not_leave_under_a_list_where_no_fault_is_fixed_up),
+        POOL_TEST(special_pool_does_not_open_where_no_fault_is_fixed_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

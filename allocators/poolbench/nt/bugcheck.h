@@ -23,7 +23,7 @@ enum {
                                           p3 bytes charged, p4 bytes given back */
     MUST_SUCCEED_POOL_EMPTY = 0x41,    /* p1 bytes, p2 nonpaged pages in use, p3 requests above a
                                           page, p4 pages free */
-    PROCESS_HAS_LOCKED_PAGES = 0x76,
+    PROCESS_HAS_LOCKED_PAGES = 0x76,   /* an MDL unlocked that was not locked: p2 it */
     NO_MORE_SYSTEM_PTES = 0x3F,        /* an MDL could not be mapped: p2 pages */
     BAD_POOL_CALLER = 0xC2,            /* p1 says which: enum pb_bad_pool_caller */
     DRIVER_VERIFIER_DETECTED_VIOLATION = 0xC4 /* checked mode: p1 as for BAD_POOL_CALLER */

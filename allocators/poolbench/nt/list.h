@@ -87,10 +87,12 @@ static inline void AppendTailList(PLIST_ENTRY ListHead, PLIST_ENTRY ListToAppend
     ListToAppend->Blink = last;
 }
 
+/* The head is written in one piece, for those who look at it without the lock (ExIsFullZone);
+ * relaxed: they learn nothing else by it. */
 static inline void PushEntryList(PSINGLE_LIST_ENTRY ListHead, PSINGLE_LIST_ENTRY Entry)
 {
     Entry->Next = ListHead->Next;
-    ListHead->Next = Entry;
+    __atomic_store_n(&ListHead->Next, Entry, __ATOMIC_RELAXED);
 }
 
 /* Returns the entry pushed last, or NULL. */
@@ -98,7 +100,7 @@ static inline PSINGLE_LIST_ENTRY PopEntryList(PSINGLE_LIST_ENTRY ListHead)
 {
     PSINGLE_LIST_ENTRY first = ListHead->Next;
     if (first != NULL)
-        ListHead->Next = first->Next;
+        __atomic_store_n(&ListHead->Next, first->Next, __ATOMIC_RELAXED); /* as above */
     return first;
 }
 

@@ -3,7 +3,8 @@
  * routines of the owner's. A list begins empty and allocates nothing. Depth is how many entries it
  * takes now (4 at first), MaximumDepth how far tuning may raise it (256). A list's memory is the
  * caller's, aligned to 16, resident, and initialized before and deleted after all other use.
- * An entry that is in the list has its first 16 bytes overwritten; nothing is zeroed.
+ * An entry that is in the list has its first 8 bytes overwritten (in checked mode 16, where it is
+ * that long); nothing is zeroed.
  * IRQL: nonpaged lists and LOOKASIDE_LIST_EX of nonpaged memory <= DISPATCH_LEVEL, paged <= APC_LEVEL.
  * Counters are plain, as NT's are: concurrent calls may lose counts, never entries.
  * Source: WDK, "Using Lookaside Lists" and the page of each routine; G. Chappell, "GENERAL_LOOKASIDE"

@@ -53,10 +53,11 @@ static inline PVOID ExFreeToZone(PZONE_HEADER Zone, PVOID Block)
     return previous;
 }
 
-/* TRUE if every block is handed out. */
+/* TRUE if every block is handed out; a glance, which needs no lock. */
 static inline BOOLEAN ExIsFullZone(const ZONE_HEADER *Zone)
 {
-    return (BOOLEAN)(Zone->FreeList.Next == NULL);
+    /* relaxed: the answer is old as soon as it is read */
+    return (BOOLEAN)(__atomic_load_n(&Zone->FreeList.Next, __ATOMIC_RELAXED) == NULL);
 }
 
 /* TRUE if `Object` lies in the segment that the list begins with, taken to be TotalSegmentSize
