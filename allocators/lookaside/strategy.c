@@ -75,7 +75,7 @@ static bool lookaside_unavailable(const struct pb_heap_config *config, char *rea
                  scope);
         return true;
     }
-    if (PB_FIXUP == 0 && !stays_mapped(config->backing)) {
+    if (!pb_fixup_present() && !stays_mapped(config->backing)) {
         snprintf(reason, reason_size,
                  "scope=%s needs a backing that keeps blocks mapped on this processor, and %s does "
                  "not",

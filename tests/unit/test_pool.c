@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "nt/fixup.h"
 #include "pool/hot.h"
 #include "pool/options.h"
 
