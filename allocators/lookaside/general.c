@@ -2,14 +2,15 @@
 /* The executive's lookaside lists: what is common to the kinds of poolbench/nt/lookaside.h.
  * Source:  WDK, "Using Lookaside Lists" and the page of each routine; ReactOS,
  *          ntoskrnl/ex/lookas.c, for what the pages leave open (the chains, the order of deletion)
- * Layout:  list   | GENERAL_LOOKASIDE, its fields named as NT's | dead weight |
+ * Layout:  list   | GENERAL_LOOKASIDE, its fields named as NT's | a lock, which NT 4 alone uses |
  *          entry  | link 8 | mark 8, in checked mode | stale data |      while it is cached
  *          chains   all nonpaged lists, all paged lists, in the order of their making
  * I1       an entry is in one list, once, or an owner's
  * I2       a list is in the chain of its kind from its making to its deletion
- * Locks    none to allocate and free; the chain's spin lock to make, delete and adjust. The owner's
- *          routines are called with none held
- * Cost     a 16-byte exchange and a plain count a call
+ * Locks    none to allocate and free, but of a list made in a profile whose lists have locks (NT
+ *          4): the one behind its record, a spin lock or a fast mutex; the chain's spin lock to
+ *          make, delete and adjust. The owner's routines are called with none held
+ * Cost     a 16-byte exchange and a plain count a call; a lock instead of the exchange
  *
  * A fixed list (Depth given) has that for its MaximumDepth too, and PB_LOOKASIDE_FIXED in
  * Future[0]; it is in its chain like any other. Of a Depth above PB_LOOKASIDE_DEPTH_MOST it gets
@@ -67,7 +68,7 @@ void pb_general_adjust_chains(const struct pb_tuning *tuning)
         for (; at != &chains[i].head; at = at->Flink) {
             pb_general *list =
                 (pb_general *)CONTAINING_RECORD(at, GENERAL_LOOKASIDE_POOL, ListEntry);
-            if (list->Future[0] != PB_LOOKASIDE_FIXED)
+            if ((list->Future[0] & PB_LOOKASIDE_FIXED) == 0)
                 pb_general_adjust(list, tuning);
         }
         KeReleaseSpinLock(&chains[i].lock, before);
@@ -137,6 +138,65 @@ bool pb_general_check_free(const pb_general *list, const void *entry)
     KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION, BAD_CALLER_DOUBLE_FREE, (ULONG_PTR)list,
                  list->Tag, (ULONG_PTR)entry);
     return false;
+}
+
+/* What the lock behind the record was taken with. The record is the first member of either type. */
+static KIRQL lock_list(pb_general *list)
+{
+    KIRQL before = pb_irql;
+    if ((list->Type & PagedPool) != 0)
+        ExAcquireFastMutex(&((PPAGED_LOOKASIDE_LIST)(void *)list)->Lock__ObsoleteButDoNotDelete);
+    else
+        KeAcquireSpinLock(&((PNPAGED_LOOKASIDE_LIST)(void *)list)->Lock__ObsoleteButDoNotDelete,
+                          &before);
+    return before;
+}
+
+static void unlock_list(pb_general *list, KIRQL before)
+{
+    if ((list->Type & PagedPool) != 0)
+        ExReleaseFastMutex(&((PPAGED_LOOKASIDE_LIST)(void *)list)->Lock__ObsoleteButDoNotDelete);
+    else
+        KeReleaseSpinLock(&((PNPAGED_LOOKASIDE_LIST)(void *)list)->Lock__ObsoleteButDoNotDelete,
+                          before);
+}
+
+/* Relaxed, all: the lock orders them. Atomic, as depth and the first entry are looked at without.
+ */
+static void set_head(PSLIST_HEADER head, uint64_t low, const void *first)
+{
+    __atomic_store_n(&head->Alignment, low, __ATOMIC_RELAXED);
+    __atomic_store_n(&head->Region, (uintptr_t)first, __ATOMIC_RELAXED);
+}
+
+void pb_general_lock_init(pb_general *list)
+{
+    if ((list->Type & PagedPool) != 0)
+        ExInitializeFastMutex(&((PPAGED_LOOKASIDE_LIST)(void *)list)->Lock__ObsoleteButDoNotDelete);
+    else
+        KeInitializeSpinLock(&((PNPAGED_LOOKASIDE_LIST)(void *)list)->Lock__ObsoleteButDoNotDelete);
+    list->Future[0] |= PB_LOOKASIDE_LOCKED;
+}
+
+PVOID pb_general_pop_locked(pb_general *list)
+{
+    KIRQL before = lock_list(list);
+    struct pb_value16 seen = pb_slist_read(&list->ListHead);
+    PSLIST_ENTRY first = pb_slist_entry(seen.high);
+    if (first != NULL)
+        set_head(&list->ListHead, pb_slist_deeper(seen.low, PB_SLIST_DEPTH_MASK),
+                 __atomic_load_n(&first->Next, __ATOMIC_RELAXED));
+    unlock_list(list, before);
+    return first;
+}
+
+void pb_general_push_locked(pb_general *list, PVOID entry)
+{
+    KIRQL before = lock_list(list);
+    struct pb_value16 seen = pb_slist_read(&list->ListHead);
+    __atomic_store_n(&((PSLIST_ENTRY)entry)->Next, pb_slist_entry(seen.high), __ATOMIC_RELAXED);
+    set_head(&list->ListHead, pb_slist_next_sequence(pb_slist_deeper(seen.low, 1)), entry);
+    unlock_list(list, before);
 }
 
 void pb_general_drain(pb_general *list, pb_general_return_fn *give_back)

@@ -22,6 +22,17 @@ typedef void pb_general_return_fn(pb_general *list, PVOID entry);
 /* Everything but the two routines and the chain. Raises if the list is not aligned. */
 void pb_general_make(pb_general *list, ULONG type, SIZE_T size, ULONG tag, USHORT depth);
 
+/* Has the lock behind the record guard the list, from the beginning: not for LOOKASIDE_LIST_EX,
+ * which has none. */
+void pb_general_lock_init(pb_general *list);
+PVOID pb_general_pop_locked(pb_general *list);
+void pb_general_push_locked(pb_general *list, PVOID entry);
+
+PB_INLINE bool pb_general_is_locked(const pb_general *list)
+{
+    return PB_UNLIKELY((list->Future[0] & PB_LOOKASIDE_LOCKED) != 0);
+}
+
 /* Appends the list to the chain of its kind. */
 void pb_general_enter(pb_general *list);
 
@@ -73,7 +84,8 @@ PB_INLINE bool pb_general_may_free(const pb_general *list, const void *entry)
 PB_INLINE PVOID pb_general_pop(pb_general *list)
 {
     pb_general_count(&list->TotalAllocates);
-    PVOID entry = pb_slist_pop(&list->ListHead);
+    PVOID entry =
+        pb_general_is_locked(list) ? pb_general_pop_locked(list) : pb_slist_pop(&list->ListHead);
     if (PB_UNLIKELY(entry == NULL))
         pb_general_count(&list->AllocateMisses);
     else if (PB_UNLIKELY(PbNtChecked))
@@ -91,7 +103,10 @@ PB_INLINE bool pb_general_push(pb_general *list, PVOID entry)
     }
     if (PB_UNLIKELY(PbNtChecked))
         pb_general_set_mark(list, entry, pb_general_mark(list));
-    (void)pb_slist_push(&list->ListHead, entry);
+    if (pb_general_is_locked(list))
+        pb_general_push_locked(list, entry);
+    else
+        (void)pb_slist_push(&list->ListHead, entry);
     return true;
 }
 

@@ -14,6 +14,8 @@ static void make_general(pb_general *list, PALLOCATE_FUNCTION allocate, PFREE_FU
     pb_general_make(list, type, size, tag, depth);
     list->Allocate = allocate != NULL ? allocate : ExAllocatePoolWithTag;
     list->Free = free != NULL ? free : ExFreePool;
+    if (pb_pool_lists_are_locked())
+        pb_general_lock_init(list);
     pb_general_enter(list);
 }
 

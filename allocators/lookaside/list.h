@@ -23,8 +23,9 @@ _Static_assert(sizeof(pb_general) == sizeof(GENERAL_LOOKASIDE_POOL), "the same r
  * taken for an empty one, however many threads overshoot. */
 enum { PB_LOOKASIDE_DEPTH_MOST = 32768 };
 
-/* In Future[0] of a list whose depth is the owner's and is never adjusted. */
-enum { PB_LOOKASIDE_FIXED = 1 };
+/* Bits of Future[0]: the depth is the owner's and is never adjusted; the lock behind the record
+ * guards the list, as in NT 4. */
+enum { PB_LOOKASIDE_FIXED = 1, PB_LOOKASIDE_LOCKED = 2 };
 
 PB_INLINE void pb_general_count(ULONG *counter)
 {

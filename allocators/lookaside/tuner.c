@@ -3,9 +3,10 @@
  * A list's A and M (nt/tuning.h) are its counters less those of the last adjustment. They are 32
  * bits and plain: what wrapped is put right by the subtraction, and a count that a stalled
  * processor set back is none. A list that counts some 4 * 10^9 allocations in one period is judged
- * by the rest. Source:  Windows Internals, 6th ed., 2012, "Look-Aside Lists" and "Balance Set
- * Manager". Threads: any; the chains' locks make adjustments of one list come one after another.
- * May touch: nt/. */
+ * by the rest.
+ * Source:  Windows Internals, 6th ed., 2012, "Look-Aside Lists" and "Balance Set Manager"
+ * Threads: any; the chains' locks make adjustments of one list come one after another. May touch:
+ *          nt/. */
 #include "nt/tuner.h"
 #include "lookaside/list.h"
 

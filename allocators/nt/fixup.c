@@ -36,8 +36,8 @@ enum { SIGNALS = 2, STACK_ALIGNMENT = 16, RED_ZONE = 128, WRITE_ERROR = 2, DIREC
 static const int signals[SIGNALS] = {SIGSEGV, SIGBUS};
 
 /* The action that was there before ours, by signal: its handler, shifted left by one, and whether
- * it takes three arguments. One word, so that a handler sees an action or another, never a mix. 0 is
- * SIG_DFL. */
+ * it takes three arguments. One word, so that a handler sees an action or another, never a mix. 0
+ * is SIG_DFL. */
 static _Atomic uint64_t before[SIGNALS];
 enum { BEFORE_INFO = 1, BEFORE_SHIFT = 1 };
 _Static_assert(sizeof(uintptr_t) <= sizeof(uint64_t), "an address of user space leaves a bit");

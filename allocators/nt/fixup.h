@@ -31,8 +31,8 @@
 extern atomic_bool pb_fixup_refused;
 bool pb_fixup_present(void);
 
-/* Makes the faults of pb_fixup_load survivable, for the process. Called again, it goes in front of a
- * handler that was put in front of it; other threads may fault meanwhile. Returns 0; -errno;
+/* Makes the faults of pb_fixup_load survivable, for the process. Called again, it goes in front of
+ * a handler that was put in front of it; other threads may fault meanwhile. Returns 0; -errno;
  * -ENOTSUP where pb_fixup_present is false. */
 int pb_fixup_install(void);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Second mappings of described memory. mremap(2) with an old size of 0 maps the pages of a shared
- * mapping once more and refuses private ones. It is called for each page: it looks no further than
- * the mapping that its page lies in, and locking cuts mappings in pieces.
+ * mapping once more and refuses private ones: those are not mapped, and no copy is passed off for a
+ * mapping, as what is stored through one address would not be seen through the other. It is called
+ * for each page: it looks no further than the mapping that its page lies in, and locking cuts
+ * mappings in pieces.
  * Source:  WDK, MmMapLockedPagesSpecifyCache; mremap(2).
  * I1       the table has every mapping that was made here and not released: address -> bytes
  * Locks    one mutex guards the table; no system call is made with it held

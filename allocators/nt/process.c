@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes as the pools know them: whom quota is charged to.
- * Source:  poolbench/nt/process.h. NT charges a page file's share too, and raises limits by itself
- *          while there is memory; neither is done here.
+ * Source:  poolbench/nt/process.h. NT has a third counter, of the page file, which pool that has no
+ *          place in one is not charged to here, and raises limits by itself while there is memory,
+ *          which is not done.
  * Layout:  a table, so that whether a pointer is a process can be said of any pointer
  * I1       charged bytes never exceed the limit, not for a moment: a charge is one compare-exchange
  * I2       a process that was ended lives until nothing is charged to it and nobody refers to it;

@@ -9,6 +9,7 @@
 
 #include "hot.h"
 
+#include <limits.h>
 #include <sched.h>
 #if defined(__has_include) && defined(__has_builtin)
 #if __has_include(<sys/rseq.h>) && __has_builtin(__builtin_thread_pointer)
@@ -23,17 +24,23 @@ static PB_NOINLINE unsigned pb_processor_ask(void)
     return cpu >= 0 ? (unsigned)cpu : 0; /* a system that cannot say: all threads meet on one */
 }
 
-PB_INLINE unsigned pb_processor(void)
+/* Without asking the system; above INT_MAX where only that would tell. */
+PB_INLINE unsigned pb_processor_known(void)
 {
 #ifdef PB_PROCESSOR_RSEQ
     const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
     /* volatile: the kernel writes it, whenever the thread moves */
     const volatile struct rseq *rseq = (const volatile struct rseq *)(const void *)area;
-    int cpu = (int)rseq->cpu_id; /* negative: not registered */
-    if (PB_LIKELY(cpu >= 0))
-        return (unsigned)cpu;
+    return rseq->cpu_id; /* negative as an int: not registered */
+#else
+    return UINT_MAX;
 #endif
-    return pb_processor_ask();
+}
+
+PB_INLINE unsigned pb_processor(void)
+{
+    unsigned cpu = pb_processor_known();
+    return PB_LIKELY(cpu <= INT_MAX) ? cpu : pb_processor_ask();
 }
 
 #endif

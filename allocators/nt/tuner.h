@@ -4,9 +4,10 @@
  * period of its own. The thread lives from the first job's start to the last one's stop; it is not
  * woken otherwise. The executive is one job: ExAdjustLookasideDepth, whose rule is set here, goes
  * through its chains of lists and through whatever was registered. A heap of a strategy is a job of
- * its own. Source:  nt/tuning.h, the rule; Windows Internals, 6th ed., 2012, "Balance Set Manager".
+ * its own.
+ * Source:  nt/tuning.h, the rule; Windows Internals, 6th ed., 2012, "Balance Set Manager".
  * Threads: any, but an adjusting routine starts, stops, registers and unregisters nothing.
- * May include: nt/tuning.h. */
+ *          May include: nt/tuning.h. */
 #ifndef PB_NT_TUNER_H
 #define PB_NT_TUNER_H
 

@@ -23,6 +23,12 @@ struct pool_want {
     unsigned type;  /* PoolType of the block */
 };
 
+/* engine.c: a block of 16-byte granules from the lists or a new page, whatever it takes; NULL. */
+struct pool_header *pb_pool_carve(struct pool_space *space, struct pool_want want);
+
+/* engine.c: frees such a block past the lookaside lists. False after a bugcheck: it is not freed. */
+bool pb_pool_give_back(struct pool_space *space, struct pool_header *header);
+
 /* Cuts a block out of the unlisted free one of `size` granules (up to a page), `lead` granules
  * behind its start, and lists what is left before and behind. */
 PB_INLINE struct pool_header *pool_carve(const struct pool_space *space,
@@ -62,13 +68,12 @@ PB_INLINE unsigned pool_lead(const struct pool_space *space, const struct pool_h
     return -user & (want->align - 1);
 }
 
-/* Joins a block in use with a free one behind it, then with a free one before it, and lists the
- * result. Returns NULL; or the page, if it is free as a whole: then it is on no list. */
+/* Joins a block in use, of `size` granules, with a free one behind it, then with a free one before it,
+ * and lists the result. Returns NULL; or the page, if it is free as a whole: then it is on no list. */
 PB_INLINE void *pool_coalesce(const struct pool_space *space, struct pool_descriptor *descriptor,
-                              struct pool_header *header, bool wide)
+                              struct pool_header *header, unsigned size, bool wide)
 {
     const unsigned shift = pool_shift(space, wide);
-    unsigned size = pool_size(header, wide);
     unsigned before = pool_previous(header, wide);
     struct pool_header *next = pool_behind(header, size, shift);
     pool_set_size(header, size, POOL_TYPE_FREE,

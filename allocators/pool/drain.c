@@ -32,9 +32,10 @@ PB_INLINE uint64_t drain_blocks(struct pool_space *space, struct pool_descriptor
         if (PB_UNLIKELY(space->shape.verify) &&
             !pb_pool_verify_used(space, descriptor, header, fault))
             return fault->code == BAD_POOL_CALLER ? 0 : stack;
-        descriptor->TotalBytes -= (size_t)pool_size(header, wide) << pool_shift(space, wide);
+        unsigned size = pool_size(header, wide);
+        descriptor->TotalBytes -= (size_t)size << pool_shift(space, wide);
         descriptor->RunningDeAllocs++;
-        void *page = pool_coalesce(space, descriptor, header, wide);
+        void *page = pool_coalesce(space, descriptor, header, size, wide);
         if (PB_UNLIKELY(page != NULL)) {
             *drain_next(page, wide) = *pages;
             *pages = page;

@@ -108,6 +108,11 @@ PB_INLINE struct pool_header *engine_slow(struct pool_space *space, const struct
     return header;
 }
 
+struct pool_header *pb_pool_carve(struct pool_space *space, struct pool_want want)
+{
+    return engine_slow(space, &want, true);
+}
+
 /* Checked: whether a block that came from a list is as it was put there. */
 static PB_NOINLINE bool engine_cached_intact(const struct pool_header *header, unsigned granules,
                                              bool wide)
@@ -288,9 +293,10 @@ PB_INLINE bool engine_free(struct pool_space *space, struct pool_header *header,
     pool_guard_lock(space->mode, &descriptor->guard, &hold);
     if (PB_LIKELY(!space->shape.verify) ||
         PB_LIKELY(pb_pool_verify_used(space, descriptor, header, &fault))) {
-        descriptor->TotalBytes -= (size_t)pool_size(header, wide) << pool_shift(space, wide);
+        unsigned size = pool_size(header, wide);
+        descriptor->TotalBytes -= (size_t)size << pool_shift(space, wide);
         descriptor->RunningDeAllocs++;
-        page = pool_coalesce(space, descriptor, header, wide);
+        page = pool_coalesce(space, descriptor, header, size, wide);
     }
     pool_guard_unlock(space->mode, &descriptor->guard, &hold);
     if (PB_UNLIKELY(page != NULL))
@@ -325,16 +331,28 @@ static PB_NOINLINE bool engine_delay(struct pool_space *space, struct pool_heade
     return true;
 }
 
-/* To a list, to the delayed frees, or back at once. */
+/* To the delayed frees, or back at once. */
+PB_INLINE bool engine_give_back(struct pool_space *space, struct pool_header *header,
+                                unsigned granules, bool wide)
+{
+    if (PB_UNLIKELY(space->shape.delayed_frees))
+        return engine_delay(space, header, granules, wide);
+    return engine_free(space, header, wide);
+}
+
+bool pb_pool_give_back(struct pool_space *space, struct pool_header *header)
+{
+    return engine_give_back(space, header, pool_size(header, true), true);
+}
+
+/* To a list, or past them. */
 PB_INLINE bool engine_give(struct pool_space *space, struct pool_header *header, unsigned granules,
                            bool wide)
 {
     if (granules <= space->lists.sizes &&
         PB_LIKELY(pool_lists_give(&space->lists, pool_user(header, wide), granules, wide)))
         return true;
-    if (PB_UNLIKELY(space->shape.delayed_frees))
-        return engine_delay(space, header, granules, wide);
-    return engine_free(space, header, wide);
+    return engine_give_back(space, header, granules, wide);
 }
 
 PB_INLINE bool engine_release(const struct pool *pool, void *block, const struct pool_block *found,

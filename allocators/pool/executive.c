@@ -7,6 +7,7 @@
  * Threads: any, but for PbNtReset and PbNtCheck, as poolbench/nt/pool.h says. */
 #include "pool/executive.h"
 
+#include "nt/entry.h"
 #include "nt/mdl.h"
 #include "nt/mm.h"
 #include "nt/pages.h"
@@ -87,6 +88,15 @@ int PbNtConfigure(const char *options, char *message, size_t message_size)
     }
     (void)pthread_mutex_unlock(&lock);
     return error;
+}
+
+BOOLEAN pb_pool_lists_are_locked(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    bool known = is_configured || pb_executive_begun() != NULL;
+    bool locked = known && pb_pool_profiles[configured.profile].list_locks;
+    (void)pthread_mutex_unlock(&lock);
+    return (BOOLEAN)locked;
 }
 
 /* One line, from a buffer on the stack: the program's heap may stand on this one. */

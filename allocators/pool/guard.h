@@ -45,6 +45,20 @@ PB_INLINE bool pool_guard_plain(struct pool_mode mode)
     return mode.lock == POOL_LOCK_FAS && mode.raises;
 }
 
+/* The plain kind. */
+PB_INLINE void pool_guard_lock_plain(union pool_guard *guard, struct pool_hold *hold)
+{
+    hold->irql = pb_irql;
+    pb_irql = DISPATCH_LEVEL;
+    fas_lock(&guard->lock, NULL);
+}
+
+PB_INLINE void pool_guard_unlock_plain(union pool_guard *guard, const struct pool_hold *hold)
+{
+    fas_unlock(&guard->lock, NULL);
+    pb_irql = hold->irql;
+}
+
 PB_INLINE void pool_guard_lock(struct pool_mode mode, union pool_guard *guard,
                                struct pool_hold *hold)
 {
@@ -52,9 +66,7 @@ PB_INLINE void pool_guard_lock(struct pool_mode mode, union pool_guard *guard,
         pb_pool_guard_lock(mode, guard, hold);
         return;
     }
-    hold->irql = pb_irql;
-    pb_irql = DISPATCH_LEVEL;
-    fas_lock(&guard->lock, NULL);
+    pool_guard_lock_plain(guard, hold);
 }
 
 PB_INLINE void pool_guard_unlock(struct pool_mode mode, union pool_guard *guard,
@@ -64,8 +76,7 @@ PB_INLINE void pool_guard_unlock(struct pool_mode mode, union pool_guard *guard,
         pb_pool_guard_unlock(mode, guard, hold);
         return;
     }
-    fas_unlock(&guard->lock, NULL);
-    pb_irql = hold->irql;
+    pool_guard_unlock_plain(guard, hold);
 }
 
 #endif

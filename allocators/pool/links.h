@@ -14,9 +14,10 @@ PB_INLINE void pool_set_listed(struct pool_descriptor *descriptor, unsigned list
     _Atomic uint64_t *word = &descriptor->listed[list / 64];
     uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
     uint64_t bit = (uint64_t)1 << list % 64;
-    uint64_t changed = listed ? bits | bit : bits & ~bit;
-    if (changed != bits)
-        atomic_store_explicit(word, changed, memory_order_relaxed);
+    if (!listed)
+        atomic_store_explicit(word, bits & ~bit, memory_order_relaxed);
+    else if ((bits & bit) == 0)
+        atomic_store_explicit(word, bits | bit, memory_order_relaxed);
 }
 
 /* The first list from `list` up that seems to have an entry; POOL_PAGE_GRANULES if none does. */
@@ -24,6 +25,7 @@ PB_INLINE unsigned pool_search(const struct pool_descriptor *descriptor, unsigne
 {
     const unsigned words = (wide ? POOL_PAGE_WIDE : POOL_PAGE_GRANULES) / 64;
     uint64_t skip = ~(uint64_t)0 << list % 64;
+#pragma GCC unroll 8
     for (unsigned word = list / 64; word < words; word++) {
         /* relaxed: a hint, see pool_set_listed */
         uint64_t bits = atomic_load_explicit(&descriptor->listed[word], memory_order_relaxed);

@@ -100,6 +100,16 @@ PB_INLINE void pool_list_push(const struct pool_lists *lists, union pool_list *l
         pool_slist8_push(&list->general.ListHead.Alignment, lists->base, entry);
 }
 
+/* The present processor's list of blocks of 1..sizes granules; NULL where there is none, or only the
+ * system would tell which it is. */
+PB_INLINE union pool_list *pool_list_known(const struct pool_lists *lists, unsigned granules)
+{
+    unsigned set = pb_processor_known();
+    if (PB_UNLIKELY(lists->processors == NULL || set >= lists->sets))
+        return NULL;
+    return &lists->processors[(size_t)set << POOL_LIST_SET_SHIFT | (granules - 1)];
+}
+
 /* The present processor's list of blocks of so many granules. */
 PB_INLINE union pool_list *pool_list_here(const struct pool_lists *lists, unsigned granules)
 {
@@ -130,15 +140,28 @@ PB_INLINE bool pool_list_try_give(const struct pool_lists *lists, union pool_lis
     return true;
 }
 
+/* The same of the lists that all processors share. */
+PB_INLINE void *pool_lists_take_shared(const struct pool_lists *lists, unsigned granules, bool wide)
+{
+    if (lists->shared == NULL)
+        return NULL;
+    return pool_list_try_take(lists, &lists->shared[granules - 1], wide);
+}
+
+PB_INLINE bool pool_lists_give_shared(const struct pool_lists *lists, void *block,
+                                      unsigned granules, bool wide)
+{
+    return lists->shared != NULL &&
+           pool_list_try_give(lists, &lists->shared[granules - 1], block, wide);
+}
+
 /* A block of 1..sizes granules that somebody freed, its user area; NULL if there is none. */
 PB_INLINE void *pool_lists_take(const struct pool_lists *lists, unsigned granules, bool wide)
 {
     void *block = NULL;
     if (PB_LIKELY(lists->processors != NULL))
         block = pool_list_try_take(lists, pool_list_here(lists, granules), wide);
-    if (PB_UNLIKELY(block == NULL) && lists->shared != NULL)
-        block = pool_list_try_take(lists, &lists->shared[granules - 1], wide);
-    return block;
+    return PB_LIKELY(block != NULL) ? block : pool_lists_take_shared(lists, granules, wide);
 }
 
 /* Whether a list took the block. */
@@ -148,8 +171,7 @@ PB_INLINE bool pool_lists_give(const struct pool_lists *lists, void *block, unsi
     if (PB_LIKELY(lists->processors != NULL) &&
         PB_LIKELY(pool_list_try_give(lists, pool_list_here(lists, granules), block, wide)))
         return true;
-    return lists->shared != NULL &&
-           pool_list_try_give(lists, &lists->shared[granules - 1], block, wide);
+    return pool_lists_give_shared(lists, block, granules, wide);
 }
 
 /* Makes the lists of a space whose shape and base are set, with the given depth. `sets` of P lists.

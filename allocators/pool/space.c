@@ -107,6 +107,16 @@ static void space_settle(struct pool_space *space, const struct pool *pool, enum
     space->big = pool->big;
 }
 
+/* What of quick.h's conditions holds. */
+static void space_settle_quick(struct pool_space *space)
+{
+    const struct pool_shape *shape = &space->shape;
+    space->common = shape->wide && !shape->checked && space->tags == NULL;
+    if (space->common && space->pools == 1 && pool_guard_plain(space->mode) && !shape->verify &&
+        !shape->delayed_frees)
+        space->quick = &space->descriptors[space->first];
+}
+
 /* What hangs on the arena, which is open. */
 static int space_open_rest(struct pool_space *space, const struct pool_options *options)
 {
@@ -124,8 +134,10 @@ static int space_open_rest(struct pool_space *space, const struct pool_options *
     if (error != 0)
         goto out_descriptors;
     error = pb_pool_lists_open(space, pb_pool_processors(options), (unsigned)options->list_depth);
-    if (error == 0)
+    if (error == 0) {
+        space_settle_quick(space);
         return 0;
+    }
 
     pb_pool_guard_fini(space->mode, &space->guard);
 out_descriptors:

@@ -93,6 +93,8 @@ struct pool_space {
     size_t reserved;       /* bytes of arena */
     _Atomic uint16_t *map; /* a page each */
     struct pool_descriptor *descriptors;
+    bool common;                   /* quick.h serves it */
+    struct pool_descriptor *quick; /* the one whose blocks quick.h may cut and join, or NULL */
     struct pool_tags *tags; /* the pool's; NULL: off */
     struct pool_big *big;   /* the pool's */
     /* written by every call where there are several descriptors */

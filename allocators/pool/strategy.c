@@ -12,12 +12,11 @@
  *          nonpaged pool keeps them, but for what trim finds and, where the option `release` says
  *          so, runs of that length
  * Cost     two counters a call, beyond the pool's own */
-#include "nt/cas16.h"
 #include "nt/fixup.h"
 #include "nt/pages.h"
-#include "nt/tuner.h"
-#include "pool/front.h"
+#include "pool/heap.h"
 #include "pool/hot.h"
+#include "pool/strategy_refuses.h"
 #include "pool/strategy_tags.h"
 
 #include <poolbench/nt/page.h>
@@ -26,122 +25,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROBE_BYTES = 1 << 20 };
-
-/* Written by one thread, read by stats: relaxed, a reader wants no more than a recent value. */
-struct pool_thread {
-    _Atomic uint64_t allocs, frees;
-    _Atomic uint64_t requested; /* bytes, less those freed: modulo 2^64 */
-    _Atomic uint64_t reallocs;
-    uint32_t tag; /* of its blocks; const */
-} PB_CACHE_ALIGNED;
-
-struct pool_heap {
-    struct pb_heap head;
-    struct pool *pool;
-    struct pool_front *front;
-    unsigned type;         /* POOL_TYPE bits of every request */
-    enum pool_class class; /* what serves them: a profile without NX has no such class */
-    KIRQL level;           /* the highest that a call may come at */
-    bool plain;
-    bool tuned;
-    PEPROCESS owner; /* whom quota is charged to, or NULL */
-    struct pb_tuner_job job;
-    unsigned threads_n;
-    struct pool_thread threads[] PB_CACHE_ALIGNED;
-};
-
 extern const struct pb_allocator pb_allocator_pool;
 
 static const enum pool_class heap_classes[] = {POOL_NONPAGED, POOL_NONPAGED_NX, POOL_PAGED};
 static const unsigned heap_types[] = {NonPagedPool, NonPagedPoolNx, PagedPool};
 
 PB_HOT_TABLE(pool)
-
-PB_INLINE struct pool_heap *heap_of(struct pb_heap *heap)
-{
-    return (struct pool_heap *)(void *)heap;
-}
-
-PB_INLINE struct pool_thread *thread_of(struct pb_thread *thread)
-{
-    return (struct pool_thread *)(void *)thread;
-}
-
-PB_INLINE void count(_Atomic uint64_t *counter, uint64_t by)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
-                          memory_order_relaxed);
-}
-
-PB_INLINE void count_alloc(struct pb_thread *thread, size_t bytes)
-{
-    count(&thread_of(thread)->allocs, 1);
-    count(&thread_of(thread)->requested, bytes);
-}
-
-PB_INLINE void count_free(struct pb_thread *thread, size_t bytes)
-{
-    count(&thread_of(thread)->frees, 1);
-    count(&thread_of(thread)->requested, -(uint64_t)bytes);
-}
-
-/* By the caller's rules: what is not plain, and what they refuse. */
-static PB_NOINLINE void *allocate_by_rules(struct pool_heap *heap, const struct pool_thread *thread,
-                                           size_t bytes, unsigned alignment)
-{
-    const struct pool_ask ask = {.bytes = bytes,
-                                 .type = heap->type,
-                                 .tag = thread->tag,
-                                 .alignment = alignment,
-                                 .flags = heap->owner != NULL ? POOL_ASK_QUOTA : 0,
-                                 .owner = heap->owner};
-    return pb_front_allocate(heap->front, &ask);
-}
-
-PB_INLINE void *allocate(struct pool_heap *heap, const struct pool_thread *thread, size_t bytes,
-                         unsigned alignment)
-{
-    if (PB_UNLIKELY(!heap->plain || pb_irql > heap->level))
-        return allocate_by_rules(heap, thread, bytes, alignment);
-    const struct pool_request request = {
-        .bytes = bytes, .type = heap->type, .tag = thread->tag, .alignment = alignment};
-    return pb_pool_allocate(heap->pool, &request);
-}
-
-PB_NOINLINE void *pb_pool_alloc(struct pb_heap *heap, struct pb_thread *thread, size_t bytes)
-{
-    void *block = allocate(heap_of(heap), thread_of(thread), bytes, 0);
-    if (PB_LIKELY(block != NULL))
-        count_alloc(thread, bytes);
-    return block;
-}
-
-PB_NOINLINE void pb_pool_free(struct pb_heap *heap, struct pb_thread *thread, void *block,
-                              size_t bytes)
-{
-    struct pool_heap *pool = heap_of(heap);
-    if (PB_UNLIKELY(!pool->plain || pb_irql > pool->level)) {
-        pb_front_free(pool->front, block, 0);
-    } else if (PB_UNLIKELY(!pb_pool_free_block(pool->pool, block))) {
-        return;
-    }
-    count_free(thread, bytes);
-}
-
-static void *pool_aligned(struct pb_heap *heap, struct pb_thread *thread, size_t alignment,
-                          size_t bytes)
-{
-    struct pool_heap *pool = heap_of(heap);
-    unsigned least = pool->front->shape.alignment;
-    if (alignment > (size_t)1 << 30)
-        return NULL;
-    void *block =
-        allocate(pool, thread_of(thread), bytes, alignment <= least ? 0 : (unsigned)alignment);
-    if (block != NULL)
-        count_alloc(thread, bytes);
-    return block;
-}
 
 static size_t pool_alignment(const struct pb_heap *heap)
 {
@@ -178,60 +67,6 @@ static void *pool_realloc(struct pb_heap *heap, struct pb_thread *thread, void *
     return moved;
 }
 
-static bool wants_lists(const struct pool_options *options)
-{
-    return options->lists == POOL_ON || options->shared_lists == POOL_ON;
-}
-
-/* Whether a page under a list's pop may be gone: a lookaside list over special pool may read the
- * link of an entry whose page is, and a list of the pool's own one that its file has no room for
- * any more (slist8.h). */
-static bool needs_fixup(const struct pool_options *options, const struct pool_shape *shape)
-{
-    return options->special != POOL_SPECIAL_OFF ||
-           (options->type == POOL_TYPE_OPTION_PAGED && shape->list_sizes != 0);
-}
-
-/* Whether the file behind paged memory can be made. */
-static bool paged_refused(const struct pool_options *options, char *reason, size_t reason_size)
-{
-    struct pb_pages probe;
-    int error = pb_pages_open_backed(&probe, PROBE_BYTES, PROBE_BYTES, 1, PB_BACKING_FILE,
-                                     options->paged_dir, reason, reason_size);
-    if (error == 0)
-        pb_pages_close(&probe);
-    return error != 0 && error != -ENOMEM; /* a shortage is open's to tell */
-}
-
-static bool pool_unavailable(const struct pb_heap_config *config, char *reason, size_t reason_size)
-{
-    const struct pool_options *options = config->options;
-    const char *refused = pb_front_refuses(options);
-    struct pool_shape shape;
-    pb_pool_shape(options, &shape);
-    if (refused != NULL) {
-        snprintf(reason, reason_size, "%s", refused);
-        return true;
-    }
-    if (options->lock == POOL_LOCK_NONE && config->threads > 1) {
-        snprintf(reason, reason_size, "lock=none is for one thread, not %u", config->threads);
-        return true;
-    }
-    if (wants_lists(options) && shape.wide && !pb_cas16_present()) {
-        snprintf(reason, reason_size,
-                 "lists need a 16-byte compare-exchange, which this processor or build lacks");
-        return true;
-    }
-    if (needs_fixup(options, &shape) && !pb_fixup_present()) {
-        snprintf(reason, reason_size,
-                 "%s unmaps pages that a list may still read, and this processor has no fix-up of "
-                 "such a fault",
-                 options->special != POOL_SPECIAL_OFF ? "special pool" : "a file without room");
-        return true;
-    }
-    return options->type == POOL_TYPE_OPTION_PAGED && paged_refused(options, reason, reason_size);
-}
-
 static void adjust(void *context, const struct pb_tuning *tuning)
 {
     pb_pool_tune(context, tuning);
@@ -250,7 +85,7 @@ static int add_parts(struct pool_heap *heap, const struct pool_options *options)
         if (heap->owner == NULL)
             return -ENOMEM;
     }
-    /* See needs_fixup; the page layer of paged memory has it installed too. */
+    /* See strategy_refuses.c; the page layer of paged memory has it installed too. */
     int error = options->special != POOL_SPECIAL_OFF ? pb_fixup_install() : 0;
     if (error != 0 || options->tune == 0)
         return error;
@@ -296,6 +131,9 @@ static int pool_open(const struct pb_heap_config *config, struct pb_heap **heap)
     }
     pool->pool = pool->front->pool;
     pool->class = pb_pool_class(pool->pool, pool->type);
+    pool->used = pool_type_used(pool->type);
+    if (pool->plain && pool->pool->spaces[pool->class]->common)
+        pool->common = pool->pool->spaces[pool->class];
     error = add_parts(pool, options);
     if (error != 0) {
         pool_close(&pool->head);
@@ -392,13 +230,13 @@ const struct pb_allocator pb_allocator_pool = {
     .options = pool_option_table,
     .option_bytes = sizeof(struct pool_options),
     .capabilities = PB_CAP_REMOTE_FREE | PB_CAP_STAYS_MAPPED | PB_CAP_BACKING,
-    .unavailable = pool_unavailable,
+    .unavailable = pb_pool_heap_refuses,
     .open = pool_open,
     .close = pool_close,
     .attach = pool_attach,
     .detach = pool_detach,
     .realloc = pool_realloc,
-    .aligned = pool_aligned,
+    .aligned = pb_pool_aligned,
     .alignment = pool_alignment,
     .trim = pool_trim,
     .stats = pool_stats,

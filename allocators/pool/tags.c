@@ -24,6 +24,13 @@ enum { TAGS_SLOTS_MIN = 64, TAGS_SLOTS_MAX = 65536, TAGS_SETS_MAX = 4096, TAGS_L
 static const uint64_t TAGS_MAGIC = 0x7367617462700001u; /* layout 1 */
 static const uint32_t TAGS_NONE = 0x656E6F4Eu;          /* "None" */
 
+/* There from the beginning, so that they are counted however full the table becomes. NT seeds 64
+ * known tags; no document read lists them. These are the two that one names (requests without a
+ * tag, and what the table of big allocations had no room for) and those that the executive's own
+ * parts book under: descriptors (nt/mdl.c) and contiguous memory (nt/mm_contiguous.c). */
+static const uint32_t tags_seeds[] = {0x656E6F4Eu /* "None" */, 0x20474942u /* "BIG " */,
+                                      0x206C644Du /* "Mdl " */, 0x6D436D4Du /* "MmCm" */};
+
 struct tags_head {
     _Atomic uint64_t magic; /* written last */
     uint32_t slots, sets;
@@ -107,6 +114,32 @@ static int tags_map_file(struct pool_tags *tags, int file)
     return 0;
 }
 
+/* The slot of a tag, or the first empty one on its way, or the spare if there is neither. Relaxed:
+ * a slot's tag never changes, and its counters were zero before it was written. */
+static uint32_t tags_probe(const struct pool_tags *tags, uint32_t tag, uint32_t *seen)
+{
+    const uint32_t mask = tags->slots - 1;
+    uint32_t slot = pb_pool_tags_hash(tag, mask);
+    for (uint32_t i = 0; i < tags->slots; i++, slot = (slot + 1) & mask) {
+        *seen = atomic_load_explicit(tags_slot_tag(tags, slot), memory_order_relaxed);
+        if (*seen == tag || *seen == 0)
+            return slot;
+    }
+    return tags->slots;
+}
+
+/* Another thread may have made the entry, or filled the slot with another tag, meanwhile. */
+static PB_NOINLINE uint32_t tags_make(struct pool_tags *tags, uint32_t tag)
+{
+    uint32_t seen;
+    pb_latch_lock(&tags->latch);
+    uint32_t slot = tags_probe(tags, tag, &seen);
+    if (slot < tags->slots && seen == 0)
+        atomic_store_explicit(tags_slot_tag(tags, slot), tag, memory_order_relaxed);
+    pb_latch_unlock(&tags->latch);
+    return slot;
+}
+
 struct pool_tags *pb_pool_tags_open(unsigned slots, unsigned processors, int file)
 {
     struct pool_tags *tags =
@@ -123,6 +156,8 @@ struct pool_tags *pb_pool_tags_open(unsigned slots, unsigned processors, int fil
     struct tags_head *head = (struct tags_head *)(void *)tags->base;
     head->slots = tags->slots;
     head->sets = tags->sets;
+    for (unsigned i = 0; i < sizeof tags_seeds / sizeof *tags_seeds; i++)
+        (void)tags_make(tags, tags_seeds[i]);
     /* release: whoever sees the magic sees what the table's shape is */
     atomic_store_explicit(&head->magic, TAGS_MAGIC, memory_order_release);
     return tags;
@@ -173,32 +208,6 @@ int pb_pool_tags_attach(int file, struct pool_tags **attached)
     tags->base = at;
     *attached = tags;
     return 0;
-}
-
-/* The slot of a tag, or the first empty one on its way, or the spare if there is neither. Relaxed:
- * a slot's tag never changes, and its counters were zero before it was written. */
-static uint32_t tags_probe(const struct pool_tags *tags, uint32_t tag, uint32_t *seen)
-{
-    const uint32_t mask = tags->slots - 1;
-    uint32_t slot = pb_pool_tags_hash(tag, mask);
-    for (uint32_t i = 0; i < tags->slots; i++, slot = (slot + 1) & mask) {
-        *seen = atomic_load_explicit(tags_slot_tag(tags, slot), memory_order_relaxed);
-        if (*seen == tag || *seen == 0)
-            return slot;
-    }
-    return tags->slots;
-}
-
-/* Another thread may have made the entry, or filled the slot with another tag, meanwhile. */
-static PB_NOINLINE uint32_t tags_make(struct pool_tags *tags, uint32_t tag)
-{
-    uint32_t seen;
-    pb_latch_lock(&tags->latch);
-    uint32_t slot = tags_probe(tags, tag, &seen);
-    if (slot < tags->slots && seen == 0)
-        atomic_store_explicit(tags_slot_tag(tags, slot), tag, memory_order_relaxed);
-    pb_latch_unlock(&tags->latch);
-    return slot;
 }
 
 static uint32_t tags_plain(uint32_t tag)

@@ -3,8 +3,8 @@
  * entry takes one. Counters are per processor (by the low bits of the caller's processor number) and
  * summed when read. When the table is full an allocation goes uncounted, and that is counted.
  * Source:  the classic pool manager's tracker table, as documented by ReactOS (expool) and WDK,
- *          "PoolMon Display". Differs: counters are per processor; no tag is there before its first
- *          allocation (NT seeds 64 known ones), so only tags in use take slots.
+ *          "PoolMon Display". Differs: counters are per processor; of the 64 known tags that NT
+ *          seeds the table with, four are: "None", "BIG ", and the executive's own "Mdl ", "MmCm".
  * Layout:  page-aligned mapping | head | tags by slot | counters [processor][slot][paged] |
  *          in a file, where one is given, so that another process can read it (poolmon)
  * I1       a slot's tag is written once, before any counter of it, and never changes

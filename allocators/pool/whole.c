@@ -105,9 +105,10 @@ bool pb_pool_whole_inspect(struct pool_space *space, const void *block, struct p
 {
     struct pool_big_entry entry;
     if (!pb_pool_big_find(space->big, block, &entry) && !whole_untracked(space, block, &entry)) {
-        bool inside = pool_page_kind(space, block) != POOL_PAGE_NONE;
-        KeBugCheckEx(BAD_POOL_CALLER, inside ? BAD_CALLER_INSIDE_BLOCK : BAD_CALLER_NOT_POOL,
-                     (uintptr_t)block, 0, 0);
+        if (pool_page_kind(space, block) != POOL_PAGE_NONE)
+            KeBugCheckEx(BAD_POOL_CALLER, BAD_CALLER_INSIDE_BLOCK, (uintptr_t)block, 0, 0);
+        else
+            KeBugCheckEx(BAD_POOL_HEADER, BAD_HEADER_UNTRACKED, (uintptr_t)block, 0, 0);
         return false;
     }
     *found = (struct pool_block){
@@ -166,7 +167,7 @@ static void whole_keep_tail(struct pool_space *space, void *page)
     pool_page_set(space, page, POOL_PAGE_BLOCKS);
     descriptor->TotalPages++;
     if (!space->shape.verify || pb_pool_verify_used(space, descriptor, page, &fault))
-        freed = pool_coalesce(space, descriptor, page, wide);
+        freed = pool_coalesce(space, descriptor, page, start + 1, wide);
     pool_guard_unlock(space->mode, &descriptor->guard, &hold);
     if (freed != NULL)
         pb_pool_page_free(space, freed);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Signed ranks: ratio and difference of paired values with their intervals, and the test that a
- * median is 0. Source:  Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd ed.
- * 2014, 3.1-3.3; zeros are dropped and ties get mid-ranks, as there. Why:     T+ is the sum of the
- * ranks with a positive sign. Without an effect every sign is a fair coin, so its distribution is
- * counted, not assumed: exact to n = 50, normal above I1       ranks are kept in halves (2 x rank),
- * so that mid-ranks are whole numbers I2       the interval holds what the test at level 1 -
- * confidence does not reject (without ties) Threads  any; every function is pure Cost     paired
- * ratio: n values and n(n+1)/2 Walsh averages in memory, sorted; p: n values, sorted; counting: n^3
- * additions up to n = 50, 20 KiB of stack */
+ * median is 0.
+ * Source:  Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014,
+ *          3.1-3.3; zeros are dropped and ties get mid-ranks, as there.
+ * Why:     T+ is the sum of the ranks with a positive sign. Without an effect every sign is a fair
+ *          coin, so its distribution is counted, not assumed: exact to n = 50, normal above
+ * I1       ranks are kept in halves (2 x rank), so that mid-ranks are whole numbers
+ * I2       the interval holds what the test at level 1 - confidence does not reject (without ties)
+ * Threads: any; every function is pure
+ * Cost     paired ratio: n values and n(n+1)/2 Walsh averages in memory, sorted; p: n values,
+ *          sorted; counting: n^3 additions up to n = 50, 20 KiB of stack */
 #include "stats/stats.h"
 
 #include "stats/order.h"

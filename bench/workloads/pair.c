@@ -5,10 +5,11 @@
  *          bytes as in xmalloc-test, which comes from it.
  * Layout:  a cursor a worker: place, size, the blocks beside
  * I1       allocs == frees == steps; a block never outlives its step. The blocks that stay live
- * beside are no steps: they come before the loop and go behind it I2       nothing is drawn: the
- * stream, and so the hash, is the same for every seed Locks    none; workers share nothing Cost a
- * step adds a store, a load and a compare to the two calls. The hash is computed behind the loop: a
- * step is always the same two operations, so n steps are n times their sum. */
+ *          beside are no steps: they come before the loop and go behind it
+ * I2       nothing is drawn: the stream, and so the hash, is the same for every seed
+ * Locks    none; workers share nothing
+ * Cost     a step adds a store, a load and a compare to the two calls. The hash is computed behind
+ *          the loop: a step is always the same two operations, so n steps are n times their sum. */
 #include "workloads/loops.h"
 
 #include "engine/clock.h"

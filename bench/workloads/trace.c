@@ -8,9 +8,9 @@
  * Locks    none; trace_order.h has the order and why nothing deadlocks
  * Calls    calloc is an allocation and a memset, for every strategy alike. An alignment above the
  *          heap's own uses its `aligned`; where it has none, the request grows by the alignment,
- *          and `base` keeps what was returned. realloc uses the heap's `realloc`; where it has none, it
- *          allocates, copies and frees. A size of 0 counts as 1. In the AUDIT phase only the first
- *          8 bytes of what the heap returned are written: the rest is the auditor's there.
+ *          and `base` keeps what was returned. realloc uses the heap's `realloc`; where it has
+ *          none, it allocates, copies and frees. A size of 0 counts as 1. In the AUDIT phase only
+ *          the first 8 bytes of what the heap returned are written: the rest is the auditor's.
  * Timing   a timed step reports the call of an a, z, m or f, without waits and without the memset;
  *          a realloc is neither an allocation nor a free and reports nothing.
  * Cost     an event is 16 bytes read in sequence, an object 32 bytes at its slot; a branch over the

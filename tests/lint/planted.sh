@@ -45,6 +45,11 @@ rm "$tree/allocators/poolbench/nt/a.h"
 printf 'int x;\nint y;\n' >"$tree/bench/runner/cell.c"
 "$check" "$tree" | grep -q 'SPDX' || { echo "a missing SPDX line is not found"; failed=1; }
 "$check" "$tree" | grep -q 'what it is' || { echo "a missing opening is not found"; failed=1; }
+printf '/* SPDX-License-Identifier: MIT */\n/* What.\n * I1       one thing\n * Locks    none. See the Locks of x. */\n' \
+    >"$tree/bench/runner/cell.c"
+"$check" "$tree" || { echo "an opening in columns is reported"; failed=1; }
+printf '/* SPDX-License-Identifier: MIT */\n/* What.\n * I1       one thing I2       another Locks    none */\n' >"$tree/bench/runner/cell.c"
+"$check" "$tree" | grep -q 'run together' || { echo "an opening run together is not found"; failed=1; }
 { printf '/* SPDX-License-Identifier: MIT */\n/* What. */\nint f(void)\n{\n'; yes '    x();' | head -61; printf '}\n'; } >"$tree/bench/runner/cell.c"
 "$check" "$tree" | grep -q '60 at most' || { echo "a long function is not found"; failed=1; }
 exit $failed

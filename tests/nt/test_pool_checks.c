@@ -73,7 +73,8 @@ static void a_second_free_is_caught(void **state)
         assert_true(stopped(BAD_POOL_CALLER, BAD_CALLER_DOUBLE_FREE));
         give(big);
         give(big);
-        assert_true(stopped(BAD_POOL_CALLER, BAD_CALLER_NOT_POOL));
+        assert_int_equal(bugcheck[2], (uintptr_t)big);
+        assert_true(stopped(BAD_POOL_HEADER, BAD_HEADER_UNTRACKED));
         pb_pool_release(pool, big, &found); /* as if two threads had looked it up at once */
         assert_true(stopped(BAD_POOL_CALLER, BAD_CALLER_DOUBLE_FREE));
         check_sound();
@@ -97,22 +98,22 @@ static void addresses_that_the_pool_never_gave_are_refused(void **state)
         unsigned char *block = take(64), *big = take(12288);
         const struct {
             unsigned char *at;
-            uint64_t kind;
+            uint64_t kind, code;
         } wrong[] = {
-            {foreign, BAD_CALLER_NOT_POOL},
-            {foreign + 64, BAD_CALLER_NOT_POOL},
-            {space->base + space->reserved - 64, BAD_CALLER_NOT_POOL},
-            {space->base + space->reserved - 4096, BAD_CALLER_NOT_POOL},
-            {block + 4, BAD_CALLER_INSIDE_BLOCK},
-            {PAGE_ALIGN(block), BAD_CALLER_INSIDE_BLOCK},
-            {big + 64, BAD_CALLER_INSIDE_BLOCK},
-            {big + 4096, BAD_CALLER_NOT_POOL},
+            {foreign, BAD_CALLER_NOT_POOL, BAD_POOL_CALLER},
+            {foreign + 64, BAD_CALLER_NOT_POOL, BAD_POOL_CALLER},
+            {space->base + space->reserved - 64, BAD_CALLER_NOT_POOL, BAD_POOL_CALLER},
+            {space->base + space->reserved - 4096, BAD_HEADER_UNTRACKED, BAD_POOL_HEADER},
+            {block + 4, BAD_CALLER_INSIDE_BLOCK, BAD_POOL_CALLER},
+            {PAGE_ALIGN(block), BAD_CALLER_INSIDE_BLOCK, BAD_POOL_CALLER},
+            {big + 64, BAD_CALLER_INSIDE_BLOCK, BAD_POOL_CALLER},
+            {big + 4096, BAD_HEADER_UNTRACKED, BAD_POOL_HEADER},
         };
         for (size_t n = 0; n < COUNT_OF(wrong); n++) {
             struct pool_block found;
             assert_false(pb_pool_inspect(pool, wrong[n].at, &found));
             assert_int_equal(bugcheck[2], (uintptr_t)wrong[n].at);
-            assert_true(stopped(BAD_POOL_CALLER, wrong[n].kind));
+            assert_true(stopped((uint32_t)wrong[n].code, wrong[n].kind));
         }
         check_sound();
     }

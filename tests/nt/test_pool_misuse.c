@@ -139,11 +139,30 @@ static void a_second_free_is_caught(void **state)
     ExFreePool(big);
     expect_bugcheck(ExFreePool(small), BAD_POOL_CALLER, BAD_CALLER_DOUBLE_FREE);
     assert_int_equal(nt_seen.p[3], (ULONG_PTR)small);
-    ExFreePool(big); /* a page that is nobody's: what it says is the page layer's affair */
-    assert_int_equal(nt_seen.n, 1);
-    assert_int_equal(nt_seen.code, BAD_POOL_CALLER);
-    nt_forget();
+    expect_bugcheck(ExFreePool(big), BAD_POOL_HEADER, BAD_HEADER_UNTRACKED);
+    assert_int_equal(nt_seen.p[1], (ULONG_PTR)big);
     ExFreePool(keeper);
+}
+
+static void a_page_that_no_entry_has_is_untracked(void **state)
+{
+    static const char *const profiles[] = {"profile=x64", "profile=xp", "profile=nt4",
+                                           "profile=nt4,big_entries=64"};
+    (void)state;
+    for (unsigned i = 0; i < sizeof profiles / sizeof *profiles; i++) {
+        PbNtReset(NULL);
+        configure(profiles[i]);
+        unsigned char *big = ExAllocatePoolWithTag(PagedPool, 3 * PAGE_SIZE, TAG_FRED);
+        SIZE_T bytes = 1;
+        expect_bugcheck(ExFreePool(big + PAGE_SIZE), BAD_POOL_HEADER, BAD_HEADER_UNTRACKED);
+        assert_int_equal(nt_seen.p[1], (ULONG_PTR)(big + PAGE_SIZE));
+        expect_bugcheck(bytes = ExQueryPoolBlockSize(big + PAGE_SIZE, NULL), BAD_POOL_HEADER,
+                        BAD_HEADER_UNTRACKED);
+        assert_int_equal(bytes, 0);
+        assert_int_equal(ExQueryPoolBlockSize(big, NULL), 3 * PAGE_SIZE);
+        ExFreePool(big);
+        expect_bugcheck(ExFreePool(big), BAD_POOL_HEADER, BAD_HEADER_UNTRACKED);
+    }
 }
 
 static void a_second_free_of_a_cached_block_is_caught_in_checked_mode(void **state)
@@ -198,6 +217,8 @@ int main(void)
         pool_test("A15: an address that no pool gave is 0xC2/46", a_foreign_address_is_caught),
         pool_test("A15: an address inside a block is 0xC2/99", an_address_inside_a_block_is_caught),
         pool_test("A15: a second free is 0xC2/7", a_second_free_is_caught),
+        pool_test("A15: a page at which nothing big begins is 0x19/23",
+                  a_page_that_no_entry_has_is_untracked),
         pool_test("A15: checked: a second free of a cached block is 0xC2/7",
                   a_second_free_of_a_cached_block_is_caught_in_checked_mode),
         pool_test("A15: special pool: pattern, inside, tag, second free",

@@ -264,7 +264,8 @@ static void what_the_table_has_no_room_for_is_booked_under_big(void **state)
         assert_int_equal(counts().total_big_pages, 0);
         check_sound();
         give(blocks[79]);
-        assert_int_equal(bugcheck[0], BAD_POOL_CALLER);
+        assert_int_equal(bugcheck[0], BAD_POOL_HEADER);
+        assert_int_equal(bugcheck[1], BAD_HEADER_UNTRACKED);
     }
 }
 

@@ -289,7 +289,7 @@ int main(void)
                 bugchecks_have_their_values),
         nt_test("A4.8, A10, B, C6: each status has its value", statuses_have_their_values),
         nt_test("A9: a row of the snapshot is 0x28 bytes, as on x64", layouts_are_those_of_x64),
-        nt_test("C1: lists end with the spin lock, or the fast mutex, that nobody uses",
+        nt_test("C1: lists end with the spin lock, or the fast mutex, that NT 4 alone uses",
                 obsolete_locks_are_still_there),
         pool_test("A5: ExFreePool, or tag 0, checks no tag", a_free_without_a_tag_checks_none),
         pool_test("A17: ExAllocatePoolWithQuota is booked under None",

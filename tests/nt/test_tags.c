@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum { FRED = 0x46726564, DERF = 0x64657246, NONE = 0x656E6F4E };
+enum { SEEDS = 4, FREE_OF_64 = 64 - SEEDS };
 
 static void fred_begins_at_slot_904_of_2048(void **state)
 {
@@ -105,19 +106,43 @@ static void in_a_full_table_a_new_tag_goes_uncounted_and_that_is_counted(void **
     assert_non_null(tags);
     for (unsigned i = 0; i < 100; i++)
         pb_pool_tags_allocated(tags, tag_of(i), i % 3 == 0, 16);
-    assert_int_equal(pb_pool_tags_uncounted(tags), 36);
-    assert_int_equal(pb_pool_tags_read(tags, rows, 128), 64);
+    assert_int_equal(pb_pool_tags_uncounted(tags), 100 - FREE_OF_64);
+    assert_int_equal(pb_pool_tags_read(tags, rows, 128), FREE_OF_64);
     for (unsigned i = 0; i < 100; i++)
         pb_pool_tags_freed(tags, tag_of(i), i % 3 == 0, 16);
-    assert_int_equal(pb_pool_tags_read(tags, rows, 128), 64);
-    for (unsigned i = 0; i < 64; i++) {
+    assert_int_equal(pb_pool_tags_read(tags, rows, 128), FREE_OF_64);
+    for (unsigned i = 0; i < FREE_OF_64; i++) {
         assert_int_equal(rows[i].TagUlong, tag_of(i));
         assert_int_equal(rows[i].PagedAllocs + rows[i].NonPagedAllocs, 1);
         assert_int_equal(rows[i].PagedFrees + rows[i].NonPagedFrees, 1);
         assert_int_equal(rows[i].PagedUsed + rows[i].NonPagedUsed, 0);
     }
     pb_pool_tags_allocated(tags, tag_of(3), false, 16); /* one that is in is still counted */
-    assert_int_equal(pb_pool_tags_uncounted(tags), 36);
+    assert_int_equal(pb_pool_tags_uncounted(tags), 100 - FREE_OF_64);
+    pb_pool_tags_close(tags);
+}
+
+static void known_tags_are_there_however_full_the_table_is(void **state)
+{
+    static const char *const known[SEEDS] = {"BIG ", "Mdl ", "MmCm", "None"};
+    SYSTEM_POOLTAG rows[SEEDS + 1];
+    (void)state;
+    struct pool_tags *tags = pb_pool_tags_open(64, 2, -1);
+    assert_non_null(tags);
+    assert_int_equal(pb_pool_tags_read(tags, rows, SEEDS), 0); /* no row before it is used */
+    for (unsigned i = 0; i < 100; i++)
+        pb_pool_tags_allocated(tags, tag_of(i), false, 16);
+    uint64_t uncounted = pb_pool_tags_uncounted(tags);
+    for (unsigned i = 0; i < SEEDS; i++) {
+        uint32_t tag;
+        memcpy(&tag, known[i], sizeof tag);
+        pb_pool_tags_allocated(tags, tag, true, 32);
+    }
+    assert_int_equal(pb_pool_tags_uncounted(tags), uncounted);
+    assert_int_equal(pb_pool_tags_read(tags, NULL, 0), 64);
+    for (unsigned i = 0; i < 100; i++)
+        pb_pool_tags_freed(tags, tag_of(i), false, 16);
+    assert_int_equal(pb_pool_tags_uncounted(tags), uncounted);
     pb_pool_tags_close(tags);
 }
 
@@ -128,8 +153,8 @@ static void slots_are_rounded_up_to_a_power_of_two(void **state)
     assert_non_null(tags);
     for (unsigned i = 0; i < 129; i++)
         pb_pool_tags_allocated(tags, tag_of(i), false, 16);
-    assert_int_equal(pb_pool_tags_read(tags, NULL, 0), 128);
-    assert_int_equal(pb_pool_tags_uncounted(tags), 1);
+    assert_int_equal(pb_pool_tags_read(tags, NULL, 0), 128 - SEEDS);
+    assert_int_equal(pb_pool_tags_uncounted(tags), 1 + SEEDS);
     pb_pool_tags_close(tags);
 }
 
@@ -283,6 +308,7 @@ int main(void)
         cmocka_unit_test(
             rows_come_in_the_order_of_their_characters_and_the_first_ones_if_not_all_fit),
         cmocka_unit_test(in_a_full_table_a_new_tag_goes_uncounted_and_that_is_counted),
+        cmocka_unit_test(known_tags_are_there_however_full_the_table_is),
         cmocka_unit_test(slots_are_rounded_up_to_a_power_of_two),
         cmocka_unit_test(threads_make_each_tag_once_and_lose_no_count),
         cmocka_unit_test(a_table_in_a_file_is_read_by_whoever_attaches_to_it),

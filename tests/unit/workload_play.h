@@ -177,8 +177,10 @@ static inline size_t play_alignment(const struct pb_heap *heap)
 static inline void play_heap_init(struct play_heap *h, bool rich)
 {
     static const struct pb_allocator plain_ops = {.name = "plain", .alignment = play_alignment};
-    static const struct pb_allocator rich_ops = {
-        .name = "rich", .realloc = play_realloc, .aligned = play_aligned, .alignment = play_alignment};
+    static const struct pb_allocator rich_ops = {.name = "rich",
+                                                 .realloc = play_realloc,
+                                                 .aligned = play_aligned,
+                                                 .alignment = play_alignment};
 
     memset(h, 0, sizeof(*h));
     h->head.ops = rich ? &rich_ops : &plain_ops;

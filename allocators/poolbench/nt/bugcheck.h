@@ -40,7 +40,8 @@ enum pb_bad_pool_header {
     BAD_HEADER_WALK = 0xA,          /* a block not met when walking its page */
     BAD_HEADER_OVERRUN = 0x20,      /* special pool, or the block behind: pattern or header changed */
     BAD_HEADER_AFTER_FREE = 0x21,   /* written to after it was freed */
-    BAD_HEADER_UNTRACKED = 0x23
+    BAD_HEADER_UNTRACKED = 0x23     /* p2 a page of the pool at which nothing big begins: freed
+                                       already, never allocated, or inside a big allocation */
 };
 
 /* First parameter of BAD_POOL_CALLER. */

@@ -6,7 +6,8 @@
  * An entry that is in the list has its first 8 bytes overwritten (in checked mode 16, where it is
  * that long); nothing is zeroed.
  * IRQL: nonpaged lists and LOOKASIDE_LIST_EX of nonpaged memory <= DISPATCH_LEVEL, paged <= APC_LEVEL.
- * Counters are plain, as NT's are: concurrent calls may lose counts, never entries.
+ * Counters are plain, as NT's are: concurrent calls may lose counts, never entries. A nonpaged or paged
+ * list that is made while the profile is nt4 is guarded by the lock behind its record instead.
  * Source: WDK, "Using Lookaside Lists" and the page of each routine; G. Chappell, "GENERAL_LOOKASIDE"
  * (layout). Threads: any, but for initialize and delete. */
 #ifndef POOLBENCH_NT_LOOKASIDE_H
