@@ -8,11 +8,11 @@
 
 #include <cmocka.h>
 
+#include "full_disk.h"
 #include "runner/json_line.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,18 +222,13 @@ static void an_empty_object_and_one_with_a_crc_are_refused(void **state)
  * behind. */
 static void a_line_that_does_not_fit_leaves_the_file_as_it_was(void **state)
 {
-    struct rlimit before, limit;
     char text[512];
     (void)state;
     append(1);
     size_t whole = read_whole(text, sizeof text);
     int fd = open(file, O_RDWR | O_APPEND);
     json_t *line = json_pack("{s:s}", "kind", "rep");
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = whole + 10;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit before = limit_files(whole + 10);
     int error = pb_line_append(fd, line);
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(error, -EFBIG); /* as the system called it */

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "full_disk.h"
 #include "runner/json_line.h"
 #include "runner/run.h"
 #include "runner/store.h"
@@ -14,11 +15,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -301,18 +300,6 @@ static void a_folder_that_holds_a_run_is_not_taken_again(void **state)
     assert_int_not_equal(pb_store_create("/proc/nosuch/run", "", &again, message, sizeof message),
                          0);
     assert_non_null(strstr(message, "/proc/nosuch/run"));
-}
-
-/* A full disk, played by a limit on the size of files. Returns what the limit was. */
-static struct rlimit limit_files(size_t bytes)
-{
-    struct rlimit before, limit;
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = bytes;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    return before;
 }
 
 static void a_run_that_cannot_be_begun_says_why_and_leaves_nothing(void **state)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "full_disk.h"
 #include "runner/json_line.h"
 #include "runner/run.h"
 #include "runner/runner.h"
@@ -290,17 +291,13 @@ static void a_matrix_that_is_gone_comes_back_from_the_records(void **state)
 
 static void a_disk_that_fills_ends_the_run_and_keeps_what_is_measured(void **state)
 {
-    struct rlimit before, limit;
     (void)state;
     put_child("");
     assert_int_equal(run(), PB_EXIT_GOOD);
     const off_t whole = records_size();
     remove(below("run/records.jsonl"));
     remove(below("run/matrix.toml"));
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = (rlim_t)whole - 1200;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit before = limit_files((size_t)whole - 1200);
     int code = run();
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(code, PB_EXIT_MACHINE);
@@ -316,13 +313,9 @@ static void a_disk_that_fills_ends_the_run_and_keeps_what_is_measured(void **sta
 
 static void a_run_whose_first_line_cannot_be_written_leaves_nothing(void **state)
 {
-    struct rlimit before, limit;
     (void)state;
     put_child("");
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = sizeof matrix_text + 100;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit before = limit_files(sizeof matrix_text + 100);
     int code = run();
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(code, PB_EXIT_MACHINE);

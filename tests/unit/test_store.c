@@ -8,14 +8,13 @@
 
 #include <cmocka.h>
 
+#include "full_disk.h"
 #include "runner/store.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,15 +62,9 @@ static void expect_text(const char *name, const char *want)
     assert_string_equal(text, want);
 }
 
-/* No room in files for more than `bytes`, as on a full disk. */
 static int create_within(const char *path, size_t bytes, struct pb_store *store)
 {
-    struct rlimit before, limit;
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = bytes;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit before = limit_files(bytes);
     int error = pb_store_create(path, ours, store, message, sizeof message);
     setrlimit(RLIMIT_FSIZE, &before);
     return error;
