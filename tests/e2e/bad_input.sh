@@ -46,10 +46,10 @@ expect_line 2 'dead\.txt:2: ' "$pb" run "$tiny" --trace dead.txt --out run
 printf 'a 0 1 64\nq 0 1\n' >event.txt
 expect_line 2 'event\.txt:2: ' "$pb" run "$tiny" --trace event.txt --out run
 head -c 100000 "$ROOT/bench/traces/sqlite.txt.zst" >cut.txt.zst
-expect_line 2 'cut\.txt\.zst: .*truncated' "$pb" run "$tiny" --trace cut.txt.zst --out run
+expect_line 2 'cut\.txt\.zst:[0-9]+: truncated: ' "$pb" run "$tiny" --trace cut.txt.zst --out run
 expect_line 2 'nosuch\.txt' "$pb" run "$tiny" --trace nosuch.txt --out run
 printf 'a 0 1 64\nf 0 1' >open.txt
-expect_line 2 'open\.txt: .*newline' "$pb" run "$tiny" --trace open.txt --out run
+expect_line 2 'open\.txt:2: .*newline' "$pb" run "$tiny" --trace open.txt --out run
 mkfifo pipe.txt
 expect_line 2 'pipe\.txt: not a regular file' "$pb" run "$tiny" --trace ./pipe.txt --out run
 
