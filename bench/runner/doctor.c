@@ -73,10 +73,10 @@ static void check_library(struct doctor *d, const char *program, const char *nam
                                : " does not answer: ",
              line);
     if (package[0] != '\0')
-        snprintf(advice, sizeof advice, "its cells will fail: apt-get install --reinstall %s",
-                 package);
+        snprintf(advice, sizeof advice,
+                 "its cells will be 'unavailable': apt-get install --reinstall %s", package);
     else
-        snprintf(advice, sizeof advice, "its cells will fail: see /etc/ld.so.preload");
+        snprintf(advice, sizeof advice, "its cells will be 'unavailable': see /etc/ld.so.preload");
     say(d, error == 0 ? OK : MISS, name, text, advice);
 }
 

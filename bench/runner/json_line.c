@@ -145,12 +145,11 @@ static int walk(const char *path, const char *text, size_t bytes, pb_line_fn *ea
     while (error == 0 && at < bytes) {
         const char *end = memchr(text + at, '\n', bytes - at);
         size_t length = end != NULL ? (size_t)(end - (text + at)) : bytes - at;
-        size_t next = at + length + (end != NULL);
         json_t *object = NULL;
-        if (end == NULL || pb_line_parse(text + at, length, &object) != 0) {
-            lines->torn = next >= bytes;
-            if (lines->torn)
-                return 0;
+        lines->torn = end == NULL;
+        if (lines->torn)
+            return 0;
+        if (pb_line_parse(text + at, length, &object) != 0) {
             snprintf(message, message_size, "%s:%zu: the line is damaged: its crc does not match",
                      path, lines->lines + 1);
             pb_line_remedy(path, lines->lines + 1, message, message_size);
@@ -158,8 +157,8 @@ static int walk(const char *path, const char *text, size_t bytes, pb_line_fn *ea
         }
         error = each(context, object, ++lines->lines);
         json_decref(object);
-        lines->good_bytes = (off_t)next;
-        at = next;
+        at += length + 1;
+        lines->good_bytes = (off_t)at;
     }
     return error;
 }

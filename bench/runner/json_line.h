@@ -42,11 +42,11 @@ typedef int pb_line_fn(void *context, json_t *object, size_t number);
 struct pb_lines {
     size_t lines;     /* good ones */
     off_t good_bytes; /* up to the end of the last good line */
-    bool torn;        /* the last line was cut off or damaged, and was dropped */
+    bool torn;        /* the last line has no end: it was cut off, and was dropped */
 };
 
 /* Reads a file of such lines. Returns 0; -errno when the file cannot be read; -EINVAL with
- * "FILE:LINE: what; what to do" when a line that is not the last is damaged; or what `each`
+ * "FILE:LINE: what; what to do" when a line that has its end is damaged; or what `each`
  * returned. */
 int pb_lines_read(const char *path, pb_line_fn *each, void *context, struct pb_lines *lines,
                   char *message, size_t message_size);

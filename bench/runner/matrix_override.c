@@ -173,11 +173,12 @@ static int override_trace(struct pb_matrix *matrix, const char *file, char *mess
     return json_object_set_new(entry->params, "file", json_pack("[s]", text));
 }
 
-/* Sets one option of every workload of `entries` that has it (and is `only`, if given). Returns how
- * many had it, or -EINVAL. */
+/* Sets one option of every workload of `entries` that has it (and is `only`, if given), and notes
+ * the assignment there. Returns how many had it, or -EINVAL. */
 static int set_param(struct pb_entries *entries, const char *only, const char *key,
-                     const char *list, char *what, size_t what_size)
+                     const char *assignment, char *what, size_t what_size)
 {
+    const char *list = strchr(assignment, '=') + 1;
     char item[ITEM_MAX], text[ITEM_MAX];
     int had = 0;
     for (size_t i = 0; i < entries->n; i++) {
@@ -199,6 +200,9 @@ static int set_param(struct pb_entries *entries, const char *only, const char *k
             return -EINVAL;
         }
         json_object_set_new(entry->params, key, values);
+        size_t used = strlen(entry->set);
+        snprintf(entry->set + used, sizeof entry->set - used, "%s--set %s", used > 0 ? " " : "",
+                 assignment);
         had++;
     }
     return had;
@@ -214,15 +218,16 @@ static int override_set(struct pb_matrix *matrix, const char *assignment, char *
         snprintf(message, message_size, "--set: '%s' is not [WORKLOAD.]KEY=VALUE", assignment);
         return -EINVAL;
     }
-    *value++ = '\0';
+    *value = '\0';
     char *dot = strchr(copy, '.');
     if (dot != NULL) {
         *dot = '\0';
         only = copy;
         key = dot + 1;
     }
-    int had = set_param(&matrix->workloads, only, key, value, what, sizeof what);
-    int more = had < 0 ? had : set_param(&matrix->includes, only, key, value, what, sizeof what);
+    int had = set_param(&matrix->workloads, only, key, assignment, what, sizeof what);
+    int more =
+        had < 0 ? had : set_param(&matrix->includes, only, key, assignment, what, sizeof what);
     if (more < 0)
         snprintf(message, message_size, "--set: %s", what);
     else if (had + more == 0)

@@ -151,14 +151,16 @@ static bool threads_by_hand(const struct builder *b)
            (b->matrix->replaced & 1u << PB_AXIS_THREADS) != 0;
 }
 
-/* Refuses the params of the entry: where they stand in the file, and what is wrong. */
+/* Refuses the params of the entry: what of the command line changed them, or where they stand in
+ * the file, and what is wrong. */
 static int refuse_params(struct builder *b)
 {
     const char *name = b->entry->workload->name;
     int line, column;
-    if (b->entry->where[0] == '\0') /* an entry of the command line's own */
-        snprintf(b->message, b->message_size, "--set: %s: %s", name, b->fault);
-    else if (pb_toml_position(b->matrix->path, b->entry->where, &line, &column) == 0)
+    if (b->entry->set[0] != '\0')
+        snprintf(b->message, b->message_size, "%s: %s: %s", b->entry->set, name, b->fault);
+    else if (b->entry->where[0] != '\0' &&
+             pb_toml_position(b->matrix->path, b->entry->where, &line, &column) == 0)
         snprintf(b->message, b->message_size, "%s:%d:%d: %s: %s", b->matrix->path, line, column,
                  name, b->fault);
     else

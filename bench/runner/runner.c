@@ -3,6 +3,7 @@
 #include "runner/runner.h"
 
 #include "engine/rng.h"
+#include "runner/child.h"
 #include "runner/machine.h"
 #include "runner/preload.h"
 #include "runner/record.h"
@@ -18,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PADDING_BYTES = 4096, STREAM_PADDING = 0x70616464, LIMIT_SMALL = 256 << 20 };
+enum { PADDING_BYTES = 4096, STREAM_PADDING = 0x70616464 };
 
 /* Applied in this order, whatever the order on the command line: what runs before what it is given.
  */
@@ -150,11 +151,8 @@ static char *child_input(const struct pb_work *s, const struct pb_cell_spec *spe
 /* Where a library has no memory it may crash instead of saying so. */
 static void name_limit(uint64_t limit, struct pb_outcome *outcome)
 {
-    size_t used = strlen(outcome->reason);
-    if (outcome->status == PB_CRASHED && limit > 0 && limit < LIMIT_SMALL)
-        snprintf(outcome->reason + used, sizeof outcome->reason - used,
-                 "; the memory limit is %.1f MiB: raise --memory-limit, or 0 for none",
-                 (double)limit / 1048576);
+    if (outcome->status == PB_CRASHED && limit > 0 && limit < PB_LIMIT_SMALL)
+        pb_limit_name(limit, outcome->reason, sizeof outcome->reason);
 }
 
 /* Runs a cell in a child. Returns 0; -EINTR; -errno where the machine has no more of what a child
@@ -208,13 +206,16 @@ void pb_work_note(struct pb_work *s, const struct pb_plan_slot *slot, enum pb_st
         s->settled[slot->cell] = true;
 }
 
+/* Says what went wrong; of what is unavailable the first is kept for the end. */
 static void say_bad(struct pb_work *s, const json_t *line)
 {
     int status = pb_status_find(json_string_value(json_object_get(line, "status")));
-    if (status != PB_OK && status != PB_SKIPPED && status != PB_UNAVAILABLE)
-        pb_progress_say(&s->progress, "%s: %s: %s", pb_status_names[status],
-                        json_string_value(json_object_get(line, "name")),
-                        json_string_value(json_object_get(line, "reason")));
+    const char *name = json_string_value(json_object_get(line, "name"));
+    const char *reason = json_string_value(json_object_get(line, "reason"));
+    if (status == PB_UNAVAILABLE && s->absent[0] == '\0')
+        snprintf(s->absent, sizeof s->absent, "%s could not run here: %s", name, reason);
+    else if (status != PB_OK && status != PB_SKIPPED && status != PB_UNAVAILABLE)
+        pb_progress_say(&s->progress, "%s: %s: %s", pb_status_names[status], name, reason);
 }
 
 /* One repetition and its line. Returns 0; -EINTR; -errno when it cannot be run or written, with one
@@ -260,10 +261,15 @@ static bool missing(const struct pb_work *s)
     for (size_t i = 0; i < s->plan->cells_n; i++)
         if (s->plan->cells[i].mark != PB_OK && (cell == NULL || cell->mark != PB_UNAVAILABLE))
             cell = &s->plan->cells[i];
-    if (cell == NULL || (cell->mark != PB_UNAVAILABLE && s->counts[PB_OK] > 0))
+    const char *rest =
+        s->counts[PB_OK] > 0 ? "; the others are measured" : "; nothing was measured";
+    bool planned = cell != NULL && cell->mark == PB_UNAVAILABLE;
+    if (!planned && s->absent[0] != '\0')
+        fprintf(stderr, "%s%s\n", s->absent, rest);
+    else if (planned || (cell != NULL && s->counts[PB_OK] == 0))
+        fprintf(stderr, "%s could not run here: %s%s\n", cell->name, cell->reason, rest);
+    else
         return false;
-    fprintf(stderr, "%s could not run here: %s%s\n", cell->name, cell->reason,
-            s->counts[PB_OK] > 0 ? "; the others are measured" : "; nothing was measured");
     return true;
 }
 

@@ -26,6 +26,7 @@ struct pb_work {
     bool *settled; /* [cell]: it said that it cannot run here; once is enough */
     bool *stale;   /* [cell]: it was unavailable and is tried again; the next record supersedes */
     size_t counts[PB_STATUSES];
+    char absent[PB_MESSAGE_MAX]; /* the first cell that a child found unavailable, and its reason */
     char message[PB_MESSAGE_MAX];
 };
 

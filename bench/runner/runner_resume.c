@@ -108,8 +108,12 @@ static int go_on(struct pb_work *s, const struct pb_run *run, bool quiet)
 {
     size_t again = 0;
     bool todo = false;
-    if (s->store.torn)
+    if (s->store.torn) {
+        int error = pb_store_cut(&s->store, s->message, sizeof s->message);
+        if (error != 0)
+            return pb_work_complain(s, pb_exit_of(error));
         fprintf(stderr, "%s: the last line was cut off; its repetition runs again\n", run->folder);
+    }
     for (size_t i = 0; i < run->reps_n; i++)
         note_rep(s, &run->reps[i]);
     for (size_t i = 0; i < s->plan->cells_n; i++)

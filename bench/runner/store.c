@@ -156,9 +156,10 @@ static int make_folders(const char *path, bool *made)
     }
 }
 
+/* Writes a file that is not there yet, or nothing. Returns 0 or -errno. */
 static int write_text(const char *path, const char *text)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
         return -errno;
     int error = pb_write_whole(fd, text, strlen(text));
@@ -166,6 +167,8 @@ static int write_text(const char *path, const char *text)
         error = -errno;
     if (close(fd) != 0 && error == 0)
         error = -errno;
+    if (error != 0)
+        unlink(path);
     return error;
 }
 
@@ -240,10 +243,43 @@ static int name_run(const char *folder, struct pb_store *store)
     pb_store_root(root, sizeof root);
     snprintf(path, sizeof path, "%s/%s", root, store->run);
     store->folder = strdup(folder != NULL ? folder : path);
-    return store->folder != NULL ? 0 : -ENOMEM;
+    if (store->folder == NULL)
+        return -ENOMEM;
+    for (size_t end = strlen(store->folder); end > 1 && store->folder[end - 1] == '/'; end--)
+        store->folder[end - 1] = '\0';
+    return 0;
 }
 
-int pb_store_put_matrix(const struct pb_store *store, const char *text, char *message,
+/* Whether a path is free (0), a file with just this text (1), or anything else (-EEXIST). */
+static int compare_text(const char *path, const char *text)
+{
+    struct stat st;
+    size_t length = strlen(text);
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size != length)
+        return -EEXIST;
+    FILE *file = fopen(path, "re");
+    char *there = malloc(length + 1);
+    bool same = file != NULL && there != NULL && fread(there, 1, length, file) == length &&
+                memcmp(there, text, length) == 0;
+    free(there);
+    if (file != NULL)
+        fclose(file);
+    return same ? 1 : -EEXIST;
+}
+
+/* Gives a file its name, and takes no other's. Returns 0 or -errno. */
+static int rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno == EINVAL && rename(from, to) == 0) /* a file system that cannot look and rename */
+        return 0;
+    return -errno;
+}
+
+int pb_store_put_matrix(struct pb_store *store, const char *text, char *message,
                         size_t message_size)
 {
     char path[PATH_MAX], whole[PATH_MAX + sizeof ".new"];
@@ -252,13 +288,21 @@ int pb_store_put_matrix(const struct pb_store *store, const char *text, char *me
         return -ENAMETOOLONG;
     }
     snprintf(whole, sizeof whole, "%s.new", path);
-    int error = write_text(whole, text);
-    if (error == 0 && rename(whole, path) != 0)
-        error = -errno;
-    if (error != 0) {
-        say(path, error, message, message_size);
+    int error = compare_text(path, text);
+    if (error == 1)
+        return 0;
+    const char *blamed = path;
+    if (error == 0 && (error = write_text(whole, text)) == -EEXIST)
+        blamed = whole;
+    else if (error == 0 && (error = rename_new(whole, path)) != 0)
         unlink(whole);
-    }
+    if (error == -EEXIST)
+        snprintf(message, message_size,
+                 "%s: is there already and not of this run; move it away, or give another --out",
+                 blamed);
+    else if (error != 0)
+        say(blamed, error, message, message_size);
+    store->put = error == 0;
     sync_folder(store->folder);
     return error;
 }
@@ -268,6 +312,8 @@ static void say_refused(const struct pb_store *store, int error, char *message, 
 {
     const char *folder = store->folder != NULL ? store->folder : "?";
     size_t used;
+    if (error == -EEXIST && message[0] != '\0')
+        return;
     if (error == -EEXIST) {
         snprintf(message, message_size,
                  "%s: holds a run already; go on with it by 'poolbench resume %s'", folder, folder);
@@ -312,7 +358,7 @@ void pb_store_discard(struct pb_store *store)
     char path[PATH_MAX];
     static const char *const names[] = {"records.jsonl", "matrix.toml"};
     for (size_t i = 0; i < 2 && store->fd >= 0; i++)
-        if ((i == 0 || store->made) && /* a matrix.toml that was there before may be its owner's */
+        if ((i == 0 || store->put) && /* a matrix.toml that was there before is its owner's */
             (size_t)snprintf(path, sizeof path, "%s/%s", store->folder, names[i]) < sizeof path)
             unlink(path);
     if (store->made)
@@ -341,13 +387,29 @@ int pb_store_reopen(const char *folder, struct pb_store *store, char *message, s
         say(path, error, message, message_size);
     if (error == 0)
         error = pb_lines_read(path, ignore_line, store->run, &lines, message, message_size);
-    if (error == 0 && lines.torn && ftruncate(store->fd, lines.good_bytes) != 0) {
-        error = -errno;
-        say(path, error, message, message_size);
-    }
-    store->torn = error == 0 && lines.torn;
-    if (error != 0)
+    if (error == 0) {
+        store->torn = lines.torn;
+        store->good_bytes = lines.good_bytes;
+    } else {
         pb_store_close(store);
+    }
+    return error;
+}
+
+int pb_store_cut(struct pb_store *store, char *message, size_t message_size)
+{
+    char path[PATH_MAX + sizeof "/records.jsonl"];
+    int error = 0;
+    if (!store->torn)
+        return 0;
+    if (store->good_bytes == 0) /* not one line of ours: whose file is it? */
+        error = -EINVAL;
+    else if (ftruncate(store->fd, store->good_bytes) != 0)
+        error = -errno;
+    snprintf(path, sizeof path, "%s/records.jsonl", store->folder);
+    if (error != 0)
+        say(path, error, message, message_size);
+    store->torn = error != 0;
     return error;
 }
 

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { PB_RUN_NAME_MAX = 32 };
 
@@ -17,8 +18,10 @@ enum { PB_RUN_NAME_MAX = 32 };
 struct pb_store {
     char *folder;
     int fd;    /* records.jsonl, locked */
-    bool made; /* created: the folder was not there before */
-    bool torn; /* reopened: the last line was cut off, and is gone */
+    bool made;        /* created: the folder was not there before */
+    bool put;         /* created: matrix.toml was not there before */
+    bool torn;        /* reopened: the last line is cut off; pb_store_cut drops it */
+    off_t good_bytes; /* reopened: up to the end of the last whole line */
     char run[PB_RUN_NAME_MAX];
 };
 
@@ -33,20 +36,26 @@ int pb_store_find(const char *name, char *out, size_t size, char *message, size_
 bool pb_store_busy(const char *folder);
 
 /* Makes a new run in `folder` (NULL: a new name under the root) with its matrix.toml. Returns 0; or
- * -EEXIST, -EACCES, -ENOSPC, ... with one line that names the path, and nothing made. */
+ * -EEXIST, -EACCES, -ENOSPC, ... with one line that names the path, and nothing made. What lay in
+ * the folder before stays as it was. */
 int pb_store_create(const char *folder, const char *matrix_text, struct pb_store *store,
                     char *message, size_t message_size);
 
-/* Takes a new run that cannot begin back: its records, and the folder if it was made for it. */
+/* Takes a new run that cannot begin back: what was made for it, and nothing else. */
 void pb_store_discard(struct pb_store *store);
 
-/* Writes matrix.toml, whole or not at all. Returns 0, or -errno with one line that names it. */
-int pb_store_put_matrix(const struct pb_store *store, const char *text, char *message,
+/* Writes matrix.toml, whole or not at all; one that is there with the same text stays. Returns 0;
+ * -EEXIST where there is another; -errno; each with one line that names it. */
+int pb_store_put_matrix(struct pb_store *store, const char *text, char *message,
                         size_t message_size);
 
-/* Opens a run again to append; what was cut off at its end is dropped. Returns 0; -EWOULDBLOCK when
- * another writer has it; -errno; each with one line. */
+/* Opens a run again and changes nothing in it. Returns 0; -EWOULDBLOCK when another writer has it;
+ * -errno; each with one line. */
 int pb_store_reopen(const char *folder, struct pb_store *store, char *message, size_t message_size);
+
+/* Drops a last line that was cut off, before the first append. Returns 0, or -errno with one line.
+ */
+int pb_store_cut(struct pb_store *store, char *message, size_t message_size);
 void pb_store_close(struct pb_store *store);
 
 /* Appends a line. Returns 0, or -errno with one line: path, reason, remedy. What was there before

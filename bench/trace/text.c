@@ -79,8 +79,8 @@ static int text_read(struct pb_trace_reader *r, void *into, size_t size, size_t 
 static int text_truncated(const struct pb_trace_reader *r, const char *why, char *message,
                           size_t message_size)
 {
-    snprintf(message, message_size, "%s: truncated after line %llu: %s", r->path,
-             (unsigned long long)r->number, why);
+    snprintf(message, message_size, "%s:%llu: truncated: %s", r->path,
+             (unsigned long long)r->number + 1, why);
     return -EINVAL;
 }
 
@@ -95,8 +95,8 @@ static int text_inflate(struct pb_trace_reader *r, char *message, size_t message
         if (r->open_frame || r->input.pos < r->input.size) {
             const size_t left = ZSTD_decompressStream(r->zstd, &out, &r->input);
             if (ZSTD_isError(left)) {
-                snprintf(message, message_size, "%s: damaged after line %llu: %s", r->path,
-                         (unsigned long long)r->number, ZSTD_getErrorName(left));
+                snprintf(message, message_size, "%s:%llu: damaged: %s", r->path,
+                         (unsigned long long)r->number + 1, ZSTD_getErrorName(left));
                 return -EINVAL;
             }
             r->open_frame = left != 0;

@@ -60,8 +60,8 @@ struct pb_trace_reader;
 int pb_trace_open(const char *path, struct pb_trace_reader **reader, char *message,
                   size_t message_size);
 
-/* The next event. Returns 1; 0 at the end; -EINVAL "FILE:LINE: what" for a malformed line, "FILE:
- * truncated after line N" or what zstd found damaged; -EIO. */
+/* The next event. Returns 1; 0 at the end; -EINVAL "FILE:LINE: what" for a malformed line, or for
+ * the first that is cut off or that zstd found damaged; -EIO. */
 int pb_trace_next(struct pb_trace_reader *reader, struct pb_trace_line *line, char *message,
                   size_t message_size);
 void pb_trace_close(struct pb_trace_reader *reader);

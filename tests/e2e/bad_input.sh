@@ -46,10 +46,10 @@ expect_line 2 'dead\.txt:2: ' "$pb" run "$tiny" --trace dead.txt --out run
 printf 'a 0 1 64\nq 0 1\n' >event.txt
 expect_line 2 'event\.txt:2: ' "$pb" run "$tiny" --trace event.txt --out run
 head -c 100000 "$ROOT/bench/traces/sqlite.txt.zst" >cut.txt.zst
-expect_line 2 'cut\.txt\.zst: .*truncated' "$pb" run "$tiny" --trace cut.txt.zst --out run
+expect_line 2 'cut\.txt\.zst:[0-9]+: truncated: ' "$pb" run "$tiny" --trace cut.txt.zst --out run
 expect_line 2 'nosuch\.txt' "$pb" run "$tiny" --trace nosuch.txt --out run
 printf 'a 0 1 64\nf 0 1' >open.txt
-expect_line 2 'open\.txt: .*newline' "$pb" run "$tiny" --trace open.txt --out run
+expect_line 2 'open\.txt:2: .*newline' "$pb" run "$tiny" --trace open.txt --out run
 mkfifo pipe.txt
 expect_line 2 'pipe\.txt: not a regular file' "$pb" run "$tiny" --trace ./pipe.txt --out run
 
@@ -72,8 +72,8 @@ fit='larson: min=2000 is above max=1000; lower min or raise max'
 printf '[axes]\nalloc = "pool"\n[[workload]]\nname = "larson"\nmin = 2000\n' >fit.toml
 for verb in plan run; do
     expect_line 2 "^fit\.toml:3:1: $fit\$" "$pb" $verb fit.toml
-    expect_line 2 "tiny\.toml:[0-9]+:1: $fit\$" "$pb" $verb "$tiny" --set larson.min=2000
-    expect_line 2 "^--set: $fit\$" "$pb" $verb replay.toml --workload larson --set min=2000
+    expect_line 2 "^--set larson\.min=2000: $fit\$" "$pb" $verb "$tiny" --set larson.min=2000
+    expect_line 2 "^--set min=2000: $fit\$" "$pb" $verb replay.toml --workload larson --set min=2000
 done
 expect 0 "$pb" plan "$tiny" --set larson.min=2000 --filter '^pair/'
 [ ! -e run ] && [ ! -e results ] || fail "a refused run left a folder"
@@ -96,6 +96,17 @@ expect_line 2 'sometimes.*always, never, auto' "$pb" run "$tiny" --color sometim
 expect_line 2 'xml.*table, json' "$pb" run "$tiny" --format xml --out run
 expect_line 2 "quick.*poolbench plan quick" "$pb" describe quick
 expect 2 "$pb" run "$tiny" --out
+
+# what lies in the folder that is given stays as it is; a run that cannot begin leaves nothing
+mkdir mine
+for name in matrix.toml matrix.toml.new; do
+    echo 'name = "mine"' >mine/$name
+    expect_line 2 "mine/$name: is there already.*--out" "$pb" run "$tiny" --alloc pool --out mine
+    [ "$(ls mine)" = $name ] && [ "$(cat mine/$name)" = 'name = "mine"' ] || fail "mine: $(ls mine)"
+    rm mine/$name
+done
+(ulimit -f 0 && exec "$pb" run "$tiny" --alloc pool --out slash/) 2>err </dev/null >&2 && fail "no room, and no error"
+[ ! -e slash ] || fail "a run that did not begin left slash/: $(ls -a slash)"
 
 # two writers of one run
 expect 0 "$pb" run "$tiny" --alloc pool --filter '^pair/' --blocks 1 --out run

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "figure_fixture.h"
+#include "full_disk.h"
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -28,11 +28,7 @@ static rlim_t made_size(const char *name)
 static int draw_within(rlim_t most, bool gnuplot, char *message, size_t size)
 {
     struct pb_run *run = fixture_load();
-    struct rlimit before, limit;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = (struct rlimit){most, before.rlim_max};
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit before = limit_files(most);
     int error = gnuplot ? draw(run, matrix, NULL, message, size)
                         : draw_without_gnuplot(run, matrix, message, size);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);

@@ -8,11 +8,11 @@
 
 #include <cmocka.h>
 
+#include "full_disk.h"
 #include "runner/json_line.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +155,32 @@ static void a_damaged_line_that_is_not_the_last_is_named(void **state)
     }
 }
 
+/* A line that has its end was written whole: what is wrong with it came later. */
+static void a_damaged_last_line_that_has_its_end_is_named_and_not_torn(void **state)
+{
+    char text[512], message[512], want[128];
+    struct pb_lines lines;
+    (void)state;
+    for (int i = 1; i <= 3; i++)
+        append(i);
+    size_t whole = read_whole(text, sizeof text);
+    snprintf(want, sizeof want, "%s:3: the line is damaged: its crc does not match; to go on",
+             file);
+    text[whole - 8] ^= 1;
+    for (int foreign = 0; foreign < 2; foreign++) {
+        struct seen seen = {0};
+        if (foreign == 1)
+            strcpy(text + whole / 3 * 2, "not a record\n");
+        write_whole(text, foreign == 1 ? strlen(text) : whole);
+        assert_int_equal(pb_lines_read(file, count, &seen, &lines, message, sizeof message),
+                         -EINVAL);
+        assert_int_equal(strncmp(message, want, strlen(want)), 0);
+        assert_non_null(strstr(message, "sed -i 3d"));
+        assert_false(lines.torn);
+        assert_int_equal(seen.n, 2);
+    }
+}
+
 static void the_reader_stops_where_it_is_told(void **state)
 {
     struct pb_lines lines;
@@ -196,18 +222,13 @@ static void an_empty_object_and_one_with_a_crc_are_refused(void **state)
  * behind. */
 static void a_line_that_does_not_fit_leaves_the_file_as_it_was(void **state)
 {
-    struct rlimit before, limit;
     char text[512];
     (void)state;
     append(1);
     size_t whole = read_whole(text, sizeof text);
     int fd = open(file, O_RDWR | O_APPEND);
     json_t *line = json_pack("{s:s}", "kind", "rep");
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = whole + 10;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit before = limit_files(whole + 10);
     int error = pb_line_append(fd, line);
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(error, -EFBIG); /* as the system called it */
@@ -280,6 +301,7 @@ int main(void)
         ON_A_FILE(lines_come_back_in_order),
         ON_A_FILE(a_last_line_cut_anywhere_is_dropped_and_said),
         ON_A_FILE(a_damaged_line_that_is_not_the_last_is_named),
+        ON_A_FILE(a_damaged_last_line_that_has_its_end_is_named_and_not_torn),
         ON_A_FILE(the_reader_stops_where_it_is_told),
         cmocka_unit_test(a_missing_file_is_an_error_with_its_name),
         ON_A_FILE(an_empty_object_and_one_with_a_crc_are_refused),

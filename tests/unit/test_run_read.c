@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "full_disk.h"
 #include "runner/json_line.h"
 #include "runner/run.h"
 #include "runner/store.h"
@@ -14,11 +15,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -236,7 +235,8 @@ static void a_run_with_no_whole_line_is_refused(void **state)
     assert_non_null(strstr(message, "no whole line"));
 }
 
-/* What was cut off is left out by the reader and gone after reopening; then lines go on. */
+/* What was cut off is left out by the reader, stays when the run is reopened, and is gone once it
+ * is cut; then lines go on. */
 static void a_cut_line_is_dropped_and_writing_goes_on_behind_the_last_good_one(void **state)
 {
     char path[128];
@@ -258,6 +258,9 @@ static void a_cut_line_is_dropped_and_writing_goes_on_behind_the_last_good_one(v
     assert_int_equal(pb_store_reopen(folder, &store, message, sizeof message), 0);
     assert_true(store.torn);
     assert_string_equal(store.run, "20260101-000000-abcdef");
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size, before.st_size + 16);
+    assert_int_equal(pb_store_cut(&store, message, sizeof message), 0);
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(after.st_size, before.st_size);
     append(&store, rep("pool", "ok", 1));
@@ -299,18 +302,6 @@ static void a_folder_that_holds_a_run_is_not_taken_again(void **state)
     assert_non_null(strstr(message, "/proc/nosuch/run"));
 }
 
-/* A full disk, played by a limit on the size of files. Returns what the limit was. */
-static struct rlimit limit_files(size_t bytes)
-{
-    struct rlimit before, limit;
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = bytes;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    return before;
-}
-
 static void a_run_that_cannot_be_begun_says_why_and_leaves_nothing(void **state)
 {
     struct pb_store store;
@@ -322,28 +313,6 @@ static void a_run_that_cannot_be_begun_says_why_and_leaves_nothing(void **state)
     assert_non_null(strstr(message, "/matrix.toml: File too large; raise the limit"));
     assert_non_null(strstr(message, "--out"));
     assert_int_equal(access(folder, F_OK), -1);
-}
-
-static void a_matrix_that_was_there_before_outlives_a_failed_run(void **state)
-{
-    struct pb_store store;
-    char path[128], text[16] = "";
-    (void)state;
-    snprintf(path, sizeof path, "%s/matrix.toml", folder);
-    assert_int_equal(mkdir(folder, 0777), 0);
-    FILE *file = fopen(path, "w");
-    fputs("mine", file);
-    fclose(file);
-    struct rlimit before = limit_files(2);
-    int error = pb_store_create(folder, "name = \"m\"\n", &store, message, sizeof message);
-    setrlimit(RLIMIT_FSIZE, &before);
-    assert_int_equal(error, -EFBIG);
-    file = fopen(path, "r");
-    assert_non_null(fgets(text, sizeof text, file));
-    fclose(file);
-    assert_string_equal(text, "mine");
-    drop("matrix.toml");
-    assert_int_equal(rmdir(folder), 0); /* nothing else is left in it */
 }
 
 static void a_line_that_cannot_be_written_is_said_with_its_file_and_the_rest_stays(void **state)
@@ -419,7 +388,6 @@ int main(void)
         IN_A_FOLDER(the_last_end_decides_whether_a_run_is_complete),
         IN_A_FOLDER(of_two_repetitions_in_one_block_the_last_counts),
         IN_A_FOLDER(a_run_that_cannot_be_begun_says_why_and_leaves_nothing),
-        IN_A_FOLDER(a_matrix_that_was_there_before_outlives_a_failed_run),
         IN_A_FOLDER(a_line_that_cannot_be_written_is_said_with_its_file_and_the_rest_stays),
         cmocka_unit_test(a_shortage_has_a_remedy_and_nothing_else_has),
         cmocka_unit_test(a_run_that_is_not_there_is_named),

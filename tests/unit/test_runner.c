@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "full_disk.h"
 #include "runner/json_line.h"
 #include "runner/run.h"
 #include "runner/runner.h"
@@ -184,12 +185,15 @@ static void what_was_unavailable_is_tried_again_and_nothing_else(void **state)
 {
     (void)state;
     put_child(ZONE UNAVAILABLE " ;;\n");
-    assert_int_equal(run(), PB_EXIT_GOOD);
+    assert_int_equal(run(), PB_EXIT_MACHINE);
+    assert_string_equal(said, "pair/alloc:zone/ops:1000/threads:1 could not run here: not here; "
+                              "the others are measured\n");
     assert_int_equal(count(PB_OK), 3);
     assert_int_equal(count(PB_UNAVAILABLE), 1);
     assert_int_equal(ended_with("unavailable"), 1);
-    assert_int_equal(resume(), PB_EXIT_GOOD); /* still not there */
+    assert_int_equal(resume(), PB_EXIT_MACHINE); /* still not there */
     assert_non_null(strstr(said, "1 cell that could not run is tried again"));
+    assert_non_null(strstr(said, "alloc:zone/ops:1000/threads:1 could not run here: not here; "));
     assert_int_equal(count(PB_UNAVAILABLE), 1);
     assert_int_equal(ended_with("unavailable"), 1);
     put_child("*pool*) exit 1 ;;\n"); /* which is measured, and must not run again */
@@ -203,12 +207,72 @@ static void what_was_unavailable_is_tried_again_and_nothing_else(void **state)
     assert_int_equal(records_size(), size);
 }
 
+static void where_every_cell_is_unavailable_nothing_was_measured(void **state)
+{
+    (void)state;
+    put_child("*pool*|*zone*) " UNAVAILABLE " ;;\n");
+    assert_int_equal(run(), PB_EXIT_MACHINE);
+    assert_int_equal(lines_said(), 1);
+    assert_non_null(strstr(said, " could not run here: not here; nothing was measured\n"));
+}
+
+/* Adds to the records what the last write before a crash left. */
+static void add_to_records(const char *text)
+{
+    FILE *file = fopen(below("run/records.jsonl"), "a");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void a_last_line_that_is_cut_off_is_dropped_only_once_the_run_goes_on(void **state)
+{
+    (void)state;
+    put_child(ZONE UNAVAILABLE " ;;\n");
+    assert_int_equal(run(), PB_EXIT_MACHINE);
+    put_child("");
+    add_to_records("{\"alloc\":\"zone");
+    const off_t size = records_size();
+    put("run/matrix.toml", "name = \"other\"\n", 0644);
+    assert_int_equal(resume(), PB_EXIT_USAGE);
+    assert_int_equal(records_size(), size);
+    unlink(below("run/matrix.toml"));
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_non_null(strstr(said, "the last line was cut off; its repetition runs again\n"));
+    assert_int_equal(count(PB_OK), 6);
+}
+
+static void a_damaged_last_line_stays_until_its_owner_takes_it_out(void **state)
+{
+    (void)state;
+    put_child("");
+    assert_int_equal(run(), PB_EXIT_GOOD);
+    add_to_records("{\"kind\":\"note\"}\n");
+    const off_t size = records_size();
+    assert_int_equal(resume(), PB_EXIT_USAGE);
+    assert_int_equal(lines_said(), 1);
+    assert_non_null(strstr(said, "/records.jsonl:9: the line is damaged"));
+    assert_int_equal(records_size(), size);
+}
+
+static void a_file_that_is_not_ours_is_never_emptied(void **state)
+{
+    (void)state;
+    put_child("");
+    assert_int_equal(run(), PB_EXIT_GOOD);
+    put("run/records.jsonl", "somebody's only line, without an end", 0644);
+    const off_t size = records_size();
+    assert_int_equal(resume(), PB_EXIT_USAGE);
+    assert_int_equal(lines_said(), 1);
+    assert_int_equal(records_size(), size);
+}
+
 static void a_matrix_that_is_gone_comes_back_from_the_records(void **state)
 {
     char text[sizeof matrix_text + 16] = "";
     (void)state;
     put_child(ZONE UNAVAILABLE " ;;\n");
-    assert_int_equal(run(), PB_EXIT_GOOD);
+    assert_int_equal(run(), PB_EXIT_MACHINE);
     put_child("");
     unlink(below("run/matrix.toml"));
     assert_int_equal(resume(), PB_EXIT_GOOD);
@@ -227,17 +291,13 @@ static void a_matrix_that_is_gone_comes_back_from_the_records(void **state)
 
 static void a_disk_that_fills_ends_the_run_and_keeps_what_is_measured(void **state)
 {
-    struct rlimit before, limit;
     (void)state;
     put_child("");
     assert_int_equal(run(), PB_EXIT_GOOD);
     const off_t whole = records_size();
     remove(below("run/records.jsonl"));
     remove(below("run/matrix.toml"));
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = (rlim_t)whole - 1200;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit before = limit_files((size_t)whole - 1200);
     int code = run();
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(code, PB_EXIT_MACHINE);
@@ -253,13 +313,9 @@ static void a_disk_that_fills_ends_the_run_and_keeps_what_is_measured(void **sta
 
 static void a_run_whose_first_line_cannot_be_written_leaves_nothing(void **state)
 {
-    struct rlimit before, limit;
     (void)state;
     put_child("");
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = sizeof matrix_text + 100;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit before = limit_files(sizeof matrix_text + 100);
     int code = run();
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(code, PB_EXIT_MACHINE);
@@ -297,6 +353,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(a_run_measures_every_cell_in_every_block_and_resume_finds_nothing_to_do),
         IN_A_FOLDER(what_was_unavailable_is_tried_again_and_nothing_else),
+        IN_A_FOLDER(where_every_cell_is_unavailable_nothing_was_measured),
+        IN_A_FOLDER(a_last_line_that_is_cut_off_is_dropped_only_once_the_run_goes_on),
+        IN_A_FOLDER(a_damaged_last_line_stays_until_its_owner_takes_it_out),
+        IN_A_FOLDER(a_file_that_is_not_ours_is_never_emptied),
         IN_A_FOLDER(a_matrix_that_is_gone_comes_back_from_the_records),
         IN_A_FOLDER(a_disk_that_fills_ends_the_run_and_keeps_what_is_measured),
         IN_A_FOLDER(a_run_whose_first_line_cannot_be_written_leaves_nothing),

@@ -112,7 +112,7 @@ static void every_fault_is_named_with_its_line(void **state)
         {"r 0 7 8\n", ":1: id 7 was never allocated"},
         {"a 0 1 8\nf 0 1\nf 0 1\n", ":3: id 1 was freed before"},
         {"a 0 1 8\nf 0 1\nr 0 1 8\n", ":3: id 1 was freed before"},
-        {"a 0 1 8\nf 0 1", ": truncated after line 1: the last line does not end in a newline"},
+        {"a 0 1 8\nf 0 1", ":2: truncated: the last line does not end in a newline"},
     };
     struct pb_trace_summary summary;
     char message[MESSAGE], line[300];
@@ -202,18 +202,18 @@ static void a_cut_or_damaged_frame_is_found(void **state)
     (void)state;
     text_draw(&drawn, TEXT_EVENTS_MAX, 2, 5);
     const size_t n = pack(drawn.text, drawn.length);
-    unsigned long after = 0;
+    unsigned long at = 0;
     assert_int_equal(scan(packed, n / 2, &summary, message), -EINVAL);
-    assert_int_equal(sscanf(message, ": truncated after line %lu", &after), 1);
-    assert_in_range(after, 0, TEXT_EVENTS_MAX - 1);
+    assert_int_equal(sscanf(message, ":%lu: truncated: ", &at), 1);
+    assert_in_range(at, 1, TEXT_EVENTS_MAX);
     for (size_t cut = 1; cut < 20; cut++) {
         assert_int_equal(scan(packed, n - cut, &summary, message), -EINVAL);
-        assert_non_null(strstr(message, ": truncated after line "));
+        assert_non_null(strstr(message, ": truncated: the compressed data are not complete"));
     }
     const size_t small = pack(text, strlen(text));
     packed[small - 1] ^= 1; /* the checksum */
     assert_int_equal(scan(packed, small, &summary, message), -EINVAL);
-    assert_non_null(strstr(message, ": damaged after line 0: "));
+    assert_non_null(strstr(message, ":1: damaged: "));
     assert_non_null(strstr(message, "checksum"));
 }
 

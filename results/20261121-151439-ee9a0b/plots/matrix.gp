@@ -4,14 +4,14 @@ DATA = 'matrix.tsv'
 TITLE = 'Which strategy suits which workload?'
 SUBTITLE = 'ns per operation over that of jemalloc (ratio of paired blocks, n = 6); lower is better: blue is faster, red is slower'
 READING = 'in brackets: no difference shown (95 % interval, A/A noise, 2 %); words: the cell has no figure; a dash: not in the matrix; colours end at 1/4 and 4'
-FOOTER = 'run 20261121-111639-fc0fdd · vm, AMD EPYC · Linux 6.18.44-fc-v669 · poolbench 0.1.0 · exploratory'
-WIDTH = 1066
+FOOTER = 'run 20261121-151439-ee9a0b · vm, AMD EPYC · Linux 6.18.44-fc-v669 · poolbench 0.1.0 · exploratory'
+WIDTH = 1120
 HEIGHT = 478
 COLUMNS = 9
 ROWS = 9
 SCALE = 9
 CELLS_LEFT = 214
-CELLS_RIGHT = 1042
+CELLS_RIGHT = 1096
 CELLS_TOP = 92
 HEAD_ROWS = 1.66666667
 CELLS_BOTTOM = 380
