@@ -60,7 +60,7 @@ struct pb_settings {
     char name[PB_OPTION_TEXT_MAX], title[PB_OPTION_TEXT_MAX], reference[PB_OPTION_TEXT_MAX];
     uint64_t exploratory, aa, audit, blocks, seed;
     uint64_t timeout;      /* seconds a cell */
-    uint64_t memory_limit; /* bytes that the strategy may take in a child; 0 = none */
+    uint64_t memory_limit; /* bytes that the strategy may make writable in a child; 0 = any */
     uint64_t sample_gap;   /* mean steps between two samples; 0 = off */
 };
 extern const struct pb_option pb_setting_rows[];

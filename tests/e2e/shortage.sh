@@ -68,7 +68,7 @@ if ! sanitized; then
         fail "limit 1: $(reps .reason | sort -u)"
     rm -rf run
     # shellcheck disable=SC2046
-    expect 0 "$pb" run $(small run) --memory-limit 2M --set ops=4M --blocks 1
+    expect 0 "$pb" run $(small run) --memory-limit 4M --set ops=4M --blocks 1
     rm -rf run
 fi
 
