@@ -147,7 +147,7 @@ struct pb_entry *pb_entries_add(struct pb_entries *entries)
     if (at == NULL)
         return NULL;
     entries->at = at;
-    at[entries->n] = (struct pb_entry){.params = json_object(), .scale = 1};
+    at[entries->n] = (struct pb_entry){.params = json_object(), .set = json_object(), .scale = 1};
     return &at[entries->n++];
 }
 
@@ -156,6 +156,7 @@ void pb_entry_clear(struct pb_entry *entry)
     for (int axis = 0; axis < PB_AXES; axis++)
         json_decref(entry->axes[axis]);
     json_decref(entry->params);
+    json_decref(entry->set);
     *entry = (struct pb_entry){.scale = 1};
 }
 
