@@ -246,8 +246,8 @@ static bool missing(const struct pb_work *s)
     for (size_t i = 0; i < s->plan->cells_n; i++)
         if (s->plan->cells[i].mark != PB_OK && (cell == NULL || cell->mark != PB_UNAVAILABLE))
             cell = &s->plan->cells[i];
-    const char *rest =
-        s->counts[PB_OK] > 0 ? "; the others are measured" : "; nothing was measured";
+    const char *others = some_failed(s) ? "" : "; the others are measured";
+    const char *rest = s->counts[PB_OK] > 0 ? others : "; nothing was measured";
     bool planned = cell != NULL && cell->mark == PB_UNAVAILABLE;
     if (!planned && s->absent[0] != '\0')
         fprintf(stderr, "%s%s\n", s->absent, rest);
@@ -299,9 +299,8 @@ static void say_dropped(void)
 
 int pb_work_verdict(const struct pb_work *s)
 {
-    if (some_failed(s))
-        return PB_EXIT_FAILED;
-    return missing(s) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
+    int code = missing(s) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
+    return some_failed(s) ? PB_EXIT_FAILED : code;
 }
 
 /* What ends a run before its time: the message so far, and how it goes on. */
