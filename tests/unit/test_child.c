@@ -45,7 +45,7 @@ struct users {
 static void limit_self(struct users users)
 {
     const struct {
-        int what;
+        unsigned what;
         rlim_t bytes;
     } limits[] = {{RLIMIT_DATA, users.data != 0 ? data_in_use() + users.data : 0},
                   {RLIMIT_AS, users.space}};
