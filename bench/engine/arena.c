@@ -1,28 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* Arena: one range of address space, inaccessible until it is taken, then made accessible in steps
- * of 1 MiB and written to. Huge pages are refused, so that what is resident is what was taken,
- * whatever the machine's setting, and the audit can subtract it from the process's resident bytes.
+/* Arena: one range of address space, inaccessible until it is taken. Then shared memory is mapped
+ * over its front, at least 1 MiB and as much again as there is, and what is taken is written to.
+ * Shared, so that the system counts neither RLIMIT_DATA nor anonymous resident bytes for it: both
+ * are then the strategy's. Piece by piece, as shared memory is accounted when it is mapped and a
+ * reservation is not. Huge pages are refused: what is resident is what was taken, whatever the
+ * machine's setting.
  * Threads: one. May touch: the system's mappings. */
 #include "engine/arena.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { ARENA_STEP_BYTES = 1 << 20 };
+enum { ARENA_LEAST_STEP = 1 << 20 };
 
 static size_t round_up(size_t bytes, size_t unit)
 {
     return (bytes + unit - 1) & ~(unit - 1);
 }
 
-/* How much is accessible once `used` bytes are taken. */
-static size_t committed_bytes(const struct pb_arena *arena, size_t used)
+/* Makes the first `bytes` of the reservation accessible. */
+static bool arena_reach(struct pb_arena *arena, size_t bytes)
 {
-    size_t bytes = round_up(used, ARENA_STEP_BYTES);
-    return bytes < arena->reserved_bytes ? bytes : arena->reserved_bytes;
+    size_t had = arena->mapped_bytes, most = arena->reserved_bytes - had;
+    if (bytes <= had)
+        return true;
+    size_t step = had > ARENA_LEAST_STEP ? had : ARENA_LEAST_STEP;
+    if (step < bytes - had)
+        step = round_up(bytes - had, ARENA_LEAST_STEP);
+    step = step < most ? step : most;
+    void *at = mmap(arena->base + had, step, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (at == MAP_FAILED)
+        return false;
+    (void)madvise(at, step, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses: as well */
+    arena->mapped_bytes += step;
+    return true;
 }
 
 int pb_arena_open(struct pb_arena *arena, size_t reserve_bytes)
@@ -34,7 +50,6 @@ int pb_arena_open(struct pb_arena *arena, size_t reserve_bytes)
     void *base = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED)
         return -ENOMEM;
-    (void)madvise(base, bytes, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses: as well */
     *arena = (struct pb_arena){.base = base, .reserved_bytes = bytes};
     return 0;
 }
@@ -51,9 +66,7 @@ void *pb_arena_take(struct pb_arena *arena, size_t bytes, size_t alignment)
     size_t start = round_up(arena->used_bytes, alignment);
     if (start > arena->reserved_bytes || bytes > arena->reserved_bytes - start)
         return NULL;
-    size_t had = committed_bytes(arena, arena->used_bytes);
-    size_t need = committed_bytes(arena, start + bytes);
-    if (need > had && mprotect(arena->base + had, need - had, PROT_READ | PROT_WRITE) != 0)
+    if (!arena_reach(arena, start + bytes))
         return NULL;
     arena->used_bytes = start + bytes;
     return memset(arena->base + start, 0, bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The harness's own memory: one mapping, handed out front to back, never through malloc, touched when
- * it is taken, so that nothing of ours is an allocation or a fault inside a window (R10).
+ * it is taken, so that nothing of ours is an allocation or a fault inside a window (R10). It is shared
+ * memory: no part of it is counted by RLIMIT_DATA or among the process's anonymous resident bytes.
  * Threads: taking is one thread's, before the workers start. */
 #ifndef PB_ARENA_H
 #define PB_ARENA_H
@@ -9,7 +10,7 @@
 
 struct pb_arena {
     unsigned char *base;
-    size_t reserved_bytes, used_bytes;
+    size_t reserved_bytes, mapped_bytes, used_bytes;
 };
 
 /* Reserves address space. Returns 0 or -ENOMEM. */

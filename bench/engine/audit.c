@@ -5,9 +5,9 @@
  *          with no lock of ours held: its own races stay what they are.
  * Faults:  the first is described, all are counted. A block at fault is never given back: the
  *          strategy might fall over it, and the message would be lost.
- * RSS:     resident anonymous bytes, less what there was at open, less what our own arena has
- *          touched since (arenas refuse huge pages, so that is exact). Some kernels keep part of
- *          the count by processor or thread: there a reading may be some 64 pages behind for each.
+ * RSS:     resident anonymous bytes, less what there was at open; our own arena is shared memory
+ *          and not among them. Some kernels keep part of the count by processor or thread: there a
+ *          reading may be some 64 pages behind for each.
  * Locks    audit->lock guards the books and the result; a payload is its block's owner's
  * Cost     a microsecond or so an operation; a checkpoint some 5, and what the stats cost */
 #include "engine/audit_internal.h"
@@ -54,18 +54,10 @@ uint64_t pb_resident_bytes(void)
     return bytes;
 }
 
-/* What our arena has touched, in whole pages. */
-static uint64_t own_bytes(const struct pb_audit *audit)
-{
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    return (audit->arena.used_bytes + page - 1) / page * page;
-}
-
 static uint64_t rss_of_strategy(const struct pb_audit *audit)
 {
-    uint64_t now = statm_bytes(audit->statm);
-    uint64_t ours = audit->result.rss_baseline_bytes + (own_bytes(audit) - audit->own_at_open);
-    return now > ours ? now - ours : 0;
+    uint64_t now = statm_bytes(audit->statm), before = audit->result.rss_baseline_bytes;
+    return now > before ? now - before : 0;
 }
 
 static void inner_stats(const struct pb_audit *audit, struct pb_heap_stats *stats)
@@ -297,7 +289,6 @@ int pb_audit_open(struct pb_heap *inner, unsigned threads, uint64_t checkpoint_o
     pthread_mutex_init(&audit->lock, NULL);
     pb_stats_unknown(&audit->result.at_live_peak);
     audit->statm = statm_open();
-    audit->own_at_open = own_bytes(audit);
     audit->result.rss_baseline_bytes = statm_bytes(audit->statm);
     *result = audit;
     return 0;

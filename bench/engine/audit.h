@@ -20,7 +20,8 @@ enum pb_fault {
     PB_FAULT_TWICE,     /* a block, or part of it, that is live already */
     PB_FAULT_MISALIGNED,
     PB_FAULT_CORRUPT,   /* a payload changed while its owner held it */
-    PB_FAULT_UNKNOWN    /* the workload freed what is not live (a fault of ours) */
+    PB_FAULT_UNKNOWN,   /* the workload freed what is not live (a fault of ours) */
+    PB_FAULT_NO_BOOKS   /* the audit has no memory for its books (a fault of ours) */
 };
 
 enum { PB_AUDIT_ALIGNMENTS = 13 }; /* powers of two 1 .. 4096; the last counts all above */
@@ -56,7 +57,8 @@ struct pb_heap *pb_audit_heap(struct pb_audit *audit);
 void pb_audit_finish(struct pb_audit *audit, struct pb_audit_result *result);
 void pb_audit_close(struct pb_audit *audit); /* inner stays open */
 
-/* Resident anonymous bytes of the process from /proc/self/statm; 0 if unreadable. */
+/* Resident anonymous bytes of the process from /proc/self/statm, an arena's (arena.h) not among them;
+ * 0 if unreadable. */
 uint64_t pb_resident_bytes(void);
 
 #endif

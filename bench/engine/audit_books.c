@@ -167,7 +167,7 @@ int pb_audit_admit(struct pb_audit *audit, uintptr_t at, size_t bytes, size_t al
 {
     unsigned owner = pb_audit_self(audit);
     if (!books_reserve(audit, at, bytes)) {
-        pb_audit_fault(audit, PB_FAULT_EXHAUSTED, "the audit itself has no memory left");
+        pb_audit_fault(audit, PB_FAULT_NO_BOOKS, "the harness has no memory for the audit's books");
         return -ENOMEM;
     }
     audit->result.requested_total_bytes += bytes;

@@ -22,7 +22,6 @@ struct pb_audit {
     unsigned owners_n, owners_max, threads;
     uint64_t checkpoint_ops, operations;
     int statm;
-    uint64_t own_at_open;  /* bytes of our arena that the baseline holds */
     uint64_t live_at_peak; /* at the checkpoint with the most live bytes */
     struct pb_audit_result result;
 };

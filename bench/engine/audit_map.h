@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the audit remembers: a hash map of numbers, and a set of addresses with one bit a byte,
- * because blocks of less than 16 bytes may begin anywhere. All memory is taken from an arena, whose
- * used_bytes is therefore what the audit itself has touched.
+ * because blocks of less than 16 bytes may begin anywhere. All memory is taken from an arena.
  * Threads: the caller's lock. */
 #ifndef PB_AUDIT_MAP_H
 #define PB_AUDIT_MAP_H

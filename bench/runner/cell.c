@@ -20,15 +20,28 @@ enum {
 
 static const double WARM_SHARE = 0.25; /* of the rate window's steps */
 
-/* Ends the cell with a status; the first one stays. */
-int pb_cell_refuse(struct pb_cell *cell, enum pb_status status, const char *reason)
+static int refuse(struct pb_cell *cell, enum pb_status status, const char *reason, bool limited)
 {
     struct pb_cell_result *result = cell->result;
+    pb_limit_off(&cell->limit);
     if (result->status == PB_OK) {
         result->status = status;
         snprintf(result->reason, sizeof result->reason, "%s", reason);
+        if (limited)
+            pb_limit_name(&cell->limit, result->reason, sizeof result->reason);
     }
     return -ECANCELED;
+}
+
+int pb_cell_refuse(struct pb_cell *cell, enum pb_status status, const char *reason)
+{
+    bool limited = !cell->heap_open || pb_limit_is_near(&cell->limit);
+    return refuse(cell, status, reason, status == PB_OOM && limited);
+}
+
+int pb_cell_refuse_short(struct pb_cell *cell, const char *reason)
+{
+    return refuse(cell, PB_FAILED, reason, pb_limit_is_users(&cell->limit));
 }
 
 static int cell_workload(struct pb_cell *cell)
@@ -85,13 +98,13 @@ static int cell_stream(struct pb_cell *cell)
                           .arena = &cell->arena};
     int error = cell->workload->setup(c, message, sizeof message);
     if (error == -ENOMEM)
-        return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the op stream");
+        return pb_cell_refuse_short(cell, "the harness has no memory for the op stream");
     if (error != 0)
         return pb_cell_refuse(cell, PB_FAILED, message);
     cell->workers =
         pb_arena_take(&cell->arena, cell->n * sizeof *cell->workers, _Alignof(struct pb_worker));
     if (cell->workers == NULL)
-        return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the workers");
+        return pb_cell_refuse_short(cell, "the harness has no memory for the workers");
     for (unsigned i = 0; i < cell->n; i++) {
         cell->workers[i].index = i;
         cell->workers[i].count = cell->n;
@@ -112,7 +125,7 @@ static const char *cell_impossible(const struct pb_cell *cell)
     return NULL;
 }
 
-static int cell_heap(struct pb_cell *cell)
+static int cell_variant(struct pb_cell *cell)
 {
     char message[256] = "";
     if (pb_variant_parse(cell->spec->variant, &cell->variant, message, sizeof message) != 0)
@@ -120,10 +133,20 @@ static int cell_heap(struct pb_cell *cell)
     const char *impossible = cell_impossible(cell);
     if (impossible != NULL)
         return pb_cell_refuse(cell, PB_SKIPPED, impossible);
+    return 0;
+}
+
+/* All of the harness is there by now: what comes on top is the strategy's, and is limited. */
+static int cell_heap(struct pb_cell *cell)
+{
+    char message[256] = "";
     struct pb_heap_request request = {cell->c.block_bytes, cell->n, cell->c.expected_blocks};
-    cell->resident_before = pb_resident_bytes();
-    cell->arena_before = cell->arena.used_bytes;
+    if (pb_limit_take(&cell->limit) != 0)
+        return pb_cell_refuse(cell, PB_FAILED, "RLIMIT_DATA cannot be set, or VmData not be read");
+    uint64_t before = pb_resident_bytes();
     int error = pb_variant_open(&cell->variant, &request, &cell->opened, message, sizeof message);
+    uint64_t after = pb_resident_bytes();
+    cell->opening_bytes = after > before ? after - before : 0;
     if (error == -ENOTSUP)
         return pb_cell_refuse(cell, PB_UNAVAILABLE, message);
     if (error == -ENOMEM)
@@ -143,6 +166,7 @@ static int cell_heap(struct pb_cell *cell)
                  pb_dispatch_names[cell->spec->dispatch], heap->hot->name);
         return pb_cell_refuse(cell, PB_SKIPPED, message);
     }
+    pb_limit_off(&cell->limit);
     return 0;
 }
 
@@ -206,7 +230,7 @@ static int cell_team(struct pb_cell *cell)
         }
         snprintf(message, sizeof message, "the workers cannot be started or bound: %s",
                  strerror(-error));
-        return pb_cell_refuse(cell, PB_FAILED, message);
+        return pb_cell_refuse_short(cell, message);
     }
     cell->session = (struct pb_session){.workload = cell->workload,
                                         .team = cell->team,
@@ -219,7 +243,7 @@ static int cell_team(struct pb_cell *cell)
                                         .hooks = cell->hooks,
                                         .hooks_n = cell->hooks_n};
     if (pb_session_prepare(&cell->session, &cell->arena) != 0)
-        return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the windows");
+        return pb_cell_refuse_short(cell, "the harness has no memory for the windows");
     return cell_verify_binding(cell);
 }
 
@@ -235,18 +259,23 @@ static void cell_hooks(struct pb_cell *cell)
 static struct pb_cell *cell_new(const struct pb_cell_spec *spec, const struct pb_topology *topology,
                                 struct pb_cell_result *result)
 {
+    struct pb_limit limit;
     *result = (struct pb_cell_result){.status = PB_OK};
+    pb_limit_open(&limit, spec->memory_limit);
     for (size_t i = 0; i < PB_METRICS_MAX; i++)
         result->values[i] = (double)NAN;
     struct pb_cell *cell = pb_pages_map(sizeof *cell);
     if (cell == NULL || pb_arena_open(&cell->arena, ARENA_BYTES) != 0) {
-        result->status = PB_OOM;
+        result->status = PB_FAILED;
         snprintf(result->reason, sizeof result->reason, "the harness has no memory for a cell");
+        if (pb_limit_is_users(&limit))
+            pb_limit_name(&limit, result->reason, sizeof result->reason);
         if (cell != NULL)
             pb_pages_unmap(cell, sizeof *cell);
         return NULL;
     }
     cell->spec = spec;
+    cell->limit = limit;
     cell->topology = topology;
     cell->result = result;
     return cell;
@@ -261,7 +290,7 @@ int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topo
     pb_clock_open();
     cell_hooks(cell);
     if (cell_workload(cell) != 0 || cell_placement(cell) != 0 || cell_stream(cell) != 0 ||
-        cell_heap(cell) != 0 || cell_team(cell) != 0) {
+        cell_variant(cell) != 0 || cell_team(cell) != 0 || cell_heap(cell) != 0) {
         pb_cell_close(cell);
         return -ECANCELED;
     }
@@ -317,7 +346,7 @@ static int cell_audit(struct pb_cell *cell, uint64_t limit, struct pb_audit_resu
     /* an odd distance: an even one would always meet pairs of calls at the same place */
     uint64_t distance = steps * cell->workload->step_calls / AUDIT_CHECKPOINTS | 1;
     if (pb_audit_open(cell->opened.heap, cell->n, distance, &audit) != 0)
-        return pb_cell_refuse(cell, PB_OOM, "the harness has no memory for the audit");
+        return pb_cell_refuse_short(cell, "the harness has no memory for the audit");
     int error = cell_attach(cell, pb_audit_heap(audit));
     if (error == 0) {
         pb_session_run(&cell->session, PB_PHASE_AUDIT, cell->table,
@@ -333,6 +362,7 @@ static int cell_audit(struct pb_cell *cell, uint64_t limit, struct pb_audit_resu
 
 int pb_cell_warm(struct pb_cell *cell)
 {
+    pb_limit_on(&cell->limit);
     if (cell->spec->audit && cell_audit(cell, AUDIT_STEPS, &cell->audit) != 0)
         return -ECANCELED;
     cell->audited = cell->spec->audit;
@@ -374,9 +404,10 @@ int pb_cell_recheck(struct pb_cell *cell)
     pb_team_run(cell->team, detach_job, cell);
     if (heap->ops->check != NULL && heap->ops->check(heap, message, sizeof message) != 0)
         return pb_cell_refuse(cell, PB_CORRUPT, message);
-    if (!cell->audited || cell_is_trace(cell))
-        return 0; /* a trace's audit was all of it */
-    return cell_audit(cell, RECHECK_STEPS, &again);
+    /* a trace's audit was all of it */
+    int error = cell->audited && !cell_is_trace(cell) ? cell_audit(cell, RECHECK_STEPS, &again) : 0;
+    pb_limit_off(&cell->limit);
+    return error;
 }
 
 void pb_cell_close(struct pb_cell *cell)

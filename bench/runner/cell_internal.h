@@ -6,6 +6,7 @@
 #include "engine/window.h"
 #include "nt/pages.h"
 #include "runner/cell.h"
+#include "runner/limit.h"
 
 #include <math.h>
 
@@ -27,8 +28,8 @@ struct pb_cell {
     struct pb_opened opened;
     bool heap_open;
     const struct pb_loop *loop, *table;
-    uint64_t resident_before; /* before the heap was opened */
-    size_t arena_before;      /* of the harness's arena, at the same moment */
+    struct pb_limit limit; /* on while the heap is opened, and from warm-up to recheck */
+    uint64_t opening_bytes;   /* that opening the heap made resident */
     struct pb_heap_stats at_open; /* of a library: what the process had allocated before */
 
     struct pb_team *team;
@@ -44,8 +45,13 @@ struct pb_cell {
     struct pb_tally tail_tally;
 };
 
-/* Ends the cell with a status unless it has one. Returns -ECANCELED. */
+/* Ends the cell with a status unless it has one, and lifts its limit. An `oom` that may be the
+ * limit's doing says so. Returns -ECANCELED. */
 int pb_cell_refuse(struct pb_cell *cell, enum pb_status status, const char *reason);
+
+/* The same where it is the harness that lacks memory: `failed`, and where the user limits it, by how
+ * much. */
+int pb_cell_refuse_short(struct pb_cell *cell, const char *reason);
 
 /* Sums the workers' tallies of the phase that has just ended. */
 void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum);

@@ -76,6 +76,7 @@ int pb_cell_judge_audit(struct pb_cell *cell, const struct pb_audit_result *audi
         [PB_FAULT_NONE] = PB_OK,         [PB_FAULT_EXHAUSTED] = PB_OOM,
         [PB_FAULT_TWICE] = PB_CORRUPT,   [PB_FAULT_MISALIGNED] = PB_CORRUPT,
         [PB_FAULT_CORRUPT] = PB_CORRUPT, [PB_FAULT_UNKNOWN] = PB_FAILED,
+        [PB_FAULT_NO_BOOKS] = PB_FAILED,
     };
     const struct pb_tally *tally = &cell->result->audit;
     char message[256];
@@ -146,10 +147,8 @@ static struct pb_hist *merged(const struct pb_hist *hists, unsigned n)
 }
 
 /* Memory that opening the heap took counts as the strategy's. */
-static void move_baseline(struct pb_audit_result *audit, uint64_t before)
+static void add_opening(struct pb_audit_result *audit, uint64_t opening)
 {
-    uint64_t opening = audit->rss_baseline_bytes > before ? audit->rss_baseline_bytes - before : 0;
-    audit->rss_baseline_bytes = before;
     audit->rss_peak_bytes += opening;
     audit->rss_at_live_peak_bytes += opening;
     audit->rss_end_bytes += opening;
@@ -214,8 +213,7 @@ void pb_cell_finish(struct pb_cell *cell)
         result->free_hist = merged(cell->session.free_hists, cell->n);
     }
     if (cell->audited) {
-        move_baseline(&cell->audit,
-                      cell->resident_before + (cell->arena.used_bytes - cell->arena_before));
+        add_opening(&cell->audit, cell->opening_bytes);
         forget_others(&cell->audit.at_live_peak, &cell->at_open);
         forget_others(&cell->audit.at_end, &cell->at_open);
     }

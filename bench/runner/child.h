@@ -4,15 +4,6 @@
 #ifndef PB_CHILD_H
 #define PB_CHILD_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-/* Below this whatever goes wrong may be the memory limit's doing. */
-enum { PB_LIMIT_SMALL = 256 << 20 };
-
-/* Appends to a reason what the limit is and what to do about it. */
-void pb_limit_name(uint64_t bytes, char *reason, size_t size);
-
 /* Reads one JSON object from descriptor `in` until end of file and writes one line of JSON to `out`.
  * Returns the exit code: 0 when a line was written, whatever the cell's status; 2 when the spec is not
  * one. Main thread. */

@@ -33,7 +33,8 @@ const struct pb_option pb_setting_rows[] = {
     SETTING(blocks, PB_OPTION_UINT, "blocks", "11", 1, 1000, "repetitions of every cell"),
     SETTING(seed, PB_OPTION_UINT, NULL, "1", 0, INT64_MAX, "of the op streams and of the order"),
     SETTING(timeout, PB_OPTION_UINT, "s", "60", 1, 86400, "a cell that takes longer is ended"),
-    SETTING(memory_limit, PB_OPTION_UINT, "bytes", "4G", 0, 1ull << 46, "of a cell; 0: none"),
+    SETTING(memory_limit, PB_OPTION_UINT, "bytes", "4G", 0, 1ull << 46,
+            "that a strategy may make writable; 0: any"),
     SETTING(sample_gap, PB_OPTION_UINT, "steps", "256", 0, 1ull << 32,
             "mean steps between two timed operations; 0: off"),
     {.type = PB_OPTION_END},
@@ -146,7 +147,7 @@ struct pb_entry *pb_entries_add(struct pb_entries *entries)
     if (at == NULL)
         return NULL;
     entries->at = at;
-    at[entries->n] = (struct pb_entry){.params = json_object(), .scale = 1};
+    at[entries->n] = (struct pb_entry){.params = json_object(), .set = json_object(), .scale = 1};
     return &at[entries->n++];
 }
 
@@ -155,6 +156,7 @@ void pb_entry_clear(struct pb_entry *entry)
     for (int axis = 0; axis < PB_AXES; axis++)
         json_decref(entry->axes[axis]);
     json_decref(entry->params);
+    json_decref(entry->set);
     *entry = (struct pb_entry){.scale = 1};
 }
 

@@ -38,7 +38,7 @@ enum pb_axis {
 };
 extern const char *const pb_axis_names[]; /* "alloc", "threads", ..., NULL */
 
-enum { PB_WHERE_MAX = 96, PB_SET_MAX = 160, PB_MESSAGE_MAX = 512 };
+enum { PB_WHERE_MAX = 96, PB_MESSAGE_MAX = 512 };
 
 /* A [[workload]], [[include]] or [[exclude]]. Values are arrays of canonical texts; in an exclude
  * the params are as written. */
@@ -48,7 +48,7 @@ struct pb_entry {
     json_t *params;                     /* object: option -> array */
     double scale;                       /* times the matrix's */
     char where[PB_WHERE_MAX];           /* "workload[1]", "" from the command line */
-    char set[PB_SET_MAX];               /* "--set min=5 --set max=9": what changed the params */
+    json_t *set;                        /* object: option -> the last --set of it, as given */
 };
 
 struct pb_entries {
@@ -60,7 +60,7 @@ struct pb_settings {
     char name[PB_OPTION_TEXT_MAX], title[PB_OPTION_TEXT_MAX], reference[PB_OPTION_TEXT_MAX];
     uint64_t exploratory, aa, audit, blocks, seed;
     uint64_t timeout;      /* seconds a cell */
-    uint64_t memory_limit; /* bytes that the strategy may take in a child; 0 = none */
+    uint64_t memory_limit; /* bytes that the strategy may make writable in a child; 0 = any */
     uint64_t sample_gap;   /* mean steps between two samples; 0 = off */
 };
 extern const struct pb_option pb_setting_rows[];

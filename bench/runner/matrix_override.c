@@ -200,9 +200,7 @@ static int set_param(struct pb_entries *entries, const char *only, const char *k
             return -EINVAL;
         }
         json_object_set_new(entry->params, key, values);
-        size_t used = strlen(entry->set);
-        snprintf(entry->set + used, sizeof entry->set - used, "%s--set %s", used > 0 ? " " : "",
-                 assignment);
+        json_object_set_new(entry->set, key, json_string(assignment));
         had++;
     }
     return had;

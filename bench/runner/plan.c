@@ -8,6 +8,7 @@
 #include "runner/params.h"
 #include "runner/toml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <regex.h>
 #include <stdlib.h>
@@ -151,14 +152,44 @@ static bool threads_by_hand(const struct builder *b)
            (b->matrix->replaced & 1u << PB_AXIS_THREADS) != 0;
 }
 
-/* Refuses the params of the entry: what of the command line changed them, or where they stand in
- * the file, and what is wrong. */
+/* Whether a text has "key=" in it, as a word of its own. */
+static bool names_option(const char *text, const char *key)
+{
+    size_t length = strlen(key);
+    for (const char *at = text; (at = strstr(at, key)) != NULL; at++)
+        if (at[length] == '=' && (at == text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_')))
+            return true;
+    return false;
+}
+
+/* "--set min=5 --set max=9": what of the command line set the options that the fault names; "" if
+ * nothing did. What is too long ends in "...". */
+static void blamed_sets(const struct builder *b, char *out, size_t size)
+{
+    size_t used = 0;
+    const char *key;
+    json_t *assignment;
+    out[0] = '\0';
+    json_object_foreach(b->entry->set, key, assignment)
+    {
+        if (used + 1 < size && names_option(b->fault, key))
+            used += (size_t)snprintf(out + used, size - used, "%s--set %s", used > 0 ? " " : "",
+                                     json_string_value(assignment));
+    }
+    if (used >= size)
+        snprintf(out + size - 4, 4, "...");
+}
+
+/* Refuses the params of the entry: what of the command line is at fault, or where they stand in the
+ * file, and what is wrong. */
 static int refuse_params(struct builder *b)
 {
     const char *name = b->entry->workload->name;
+    char set[160];
     int line, column;
-    if (b->entry->set[0] != '\0')
-        snprintf(b->message, b->message_size, "%s: %s: %s", b->entry->set, name, b->fault);
+    blamed_sets(b, set, sizeof set);
+    if (set[0] != '\0')
+        snprintf(b->message, b->message_size, "%s: %s: %s", set, name, b->fault);
     else if (b->entry->where[0] != '\0' &&
              pb_toml_position(b->matrix->path, b->entry->where, &line, &column) == 0)
         snprintf(b->message, b->message_size, "%s:%d:%d: %s: %s", b->matrix->path, line, column,

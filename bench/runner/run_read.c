@@ -163,10 +163,13 @@ int pb_run_load(const char *folder, struct pb_run **out, char *message, size_t m
         strncat(path, "/records.jsonl", sizeof path - strlen(path) - 1);
         error = pb_lines_read(path, load_line, &l, &lines, message, message_size);
     }
-    if (error == 0 && run->header == NULL)
-        error = refuse(&l, 1,
-                       "there is no whole line in it: the run had not begun; remove its folder and "
-                       "start it anew");
+    if (error == 0 && run->header == NULL) {
+        snprintf(message, message_size,
+                 "%s: not one whole line in it; if it is of a run that had not begun, remove that "
+                 "file and start anew",
+                 path);
+        error = -EINVAL;
+    }
     if (error == 0)
         error = drop_superseded(run);
     if (error != 0) {

@@ -3,7 +3,7 @@
 #include "runner/runner.h"
 
 #include "engine/rng.h"
-#include "runner/child.h"
+#include "runner/limit.h"
 #include "runner/machine.h"
 #include "runner/preload.h"
 #include "runner/record.h"
@@ -149,10 +149,12 @@ static char *child_input(const struct pb_work *s, const struct pb_cell_spec *spe
 }
 
 /* Where a library has no memory it may crash instead of saying so. */
-static void name_limit(uint64_t limit, struct pb_outcome *outcome)
+static void name_limit(const struct pb_work *s, struct pb_outcome *outcome)
 {
-    if (outcome->status == PB_CRASHED && limit > 0 && limit < PB_LIMIT_SMALL)
-        pb_limit_name(limit, outcome->reason, sizeof outcome->reason);
+    struct pb_limit limit;
+    pb_limit_open(&limit, memory_limit(s));
+    if (outcome->status == PB_CRASHED && pb_limit_is_small(&limit))
+        pb_limit_name(&limit, outcome->reason, sizeof outcome->reason);
 }
 
 /* Runs a cell in a child. Returns 0; -EINTR; -errno where the machine has no more of what a child
@@ -183,7 +185,7 @@ static int run_child(struct pb_work *s, const struct pb_plan_slot *slot, struct 
     }
     free(input);
     if (error == 0)
-        name_limit(memory_limit(s), outcome);
+        name_limit(s, outcome);
     if (error != 0 && pb_shortage(error) != NULL) {
         snprintf(s->message, sizeof s->message, "a child cannot be started or watched: %s; %s",
                  strerror(-error), pb_shortage(error));
@@ -261,8 +263,8 @@ static bool missing(const struct pb_work *s)
     for (size_t i = 0; i < s->plan->cells_n; i++)
         if (s->plan->cells[i].mark != PB_OK && (cell == NULL || cell->mark != PB_UNAVAILABLE))
             cell = &s->plan->cells[i];
-    const char *rest =
-        s->counts[PB_OK] > 0 ? "; the others are measured" : "; nothing was measured";
+    const char *others = some_failed(s) ? "" : "; the others are measured";
+    const char *rest = s->counts[PB_OK] > 0 ? others : "; nothing was measured";
     bool planned = cell != NULL && cell->mark == PB_UNAVAILABLE;
     if (!planned && s->absent[0] != '\0')
         fprintf(stderr, "%s%s\n", s->absent, rest);
@@ -314,9 +316,8 @@ static void say_dropped(void)
 
 int pb_work_verdict(const struct pb_work *s)
 {
-    if (some_failed(s))
-        return PB_EXIT_FAILED;
-    return missing(s) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
+    int code = missing(s) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
+    return some_failed(s) ? PB_EXIT_FAILED : code;
 }
 
 /* What ends a run before its time: the message so far, and how it goes on. */

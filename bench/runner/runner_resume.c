@@ -103,17 +103,11 @@ static int take_up(struct pb_work *s, const char *name, char *folder, size_t siz
     return code;
 }
 
-/* Runs what is left, if anything is. */
+/* Runs what is left, if anything is; where nothing is, the records stay byte for byte. */
 static int go_on(struct pb_work *s, const struct pb_run *run, bool quiet)
 {
     size_t again = 0;
     bool todo = false;
-    if (s->store.torn) {
-        int error = pb_store_cut(&s->store, s->message, sizeof s->message);
-        if (error != 0)
-            return pb_work_complain(s, pb_exit_of(error));
-        fprintf(stderr, "%s: the last line was cut off; its repetition runs again\n", run->folder);
-    }
     for (size_t i = 0; i < run->reps_n; i++)
         note_rep(s, &run->reps[i]);
     for (size_t i = 0; i < s->plan->cells_n; i++)
@@ -123,7 +117,15 @@ static int go_on(struct pb_work *s, const struct pb_run *run, bool quiet)
     if (again > 0)
         fprintf(stderr, "%zu cell%s that could not run %s tried again\n", again,
                 again == 1 ? "" : "s", again == 1 ? "is" : "are");
-    return run->complete && !todo ? pb_work_verdict(s) : pb_work_run(s, quiet);
+    if (run->complete && !todo)
+        return pb_work_verdict(s);
+    if (s->store.torn) {
+        int error = pb_store_cut(&s->store, s->message, sizeof s->message);
+        if (error != 0)
+            return pb_work_complain(s, pb_exit_of(error));
+        fprintf(stderr, "%s: the last line was cut off and is dropped\n", run->folder);
+    }
+    return pb_work_run(s, quiet);
 }
 
 int pb_runner_resume(const char *name, const char *program, bool quiet, char *folder, size_t size)

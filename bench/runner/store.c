@@ -4,7 +4,6 @@
 
 #include "runner/json_line.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,109 +15,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool has_records(const char *folder)
-{
-    char path[PATH_MAX];
-    return (size_t)snprintf(path, sizeof path, "%s/records.jsonl", folder) < sizeof path &&
-           access(path, F_OK) == 0;
-}
-
-void pb_store_root(char *out, size_t size)
-{
-    const char *given = getenv("PB_RESULTS_PATH");
-    if ((given == NULL || given[0] == '\0') && is_folder(PB_SOURCE_DIR "/results"))
-        given = PB_SOURCE_DIR "/results";
-    snprintf(out, size, "%s", given != NULL && given[0] != '\0' ? given : "results");
-}
-
-/* When a run was last written to. */
-static struct timespec written(const char *folder)
-{
-    char path[PATH_MAX];
-    struct stat st = {0};
-    if ((size_t)snprintf(path, sizeof path, "%s/records.jsonl", folder) < sizeof path)
-        (void)stat(path, &st);
-    return st.st_mtim;
-}
-
-static bool is_later(struct timespec a, struct timespec b)
-{
-    return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
-}
-
-/* Runs are named by their time, so the last name is the newest; within its second (what follows the
- * time is drawn at random) the one that was written to last. */
-static bool newest(const char *root, char *out, size_t size)
-{
-    struct dirent **list;
-    bool found = false;
-    char path[PATH_MAX], second[sizeof "20260101-000000-"] = "";
-    int n = scandir(root, &list, NULL, alphasort);
-    for (int i = n; i-- > 0;) {
-        const char *name = list[i]->d_name;
-        int length = snprintf(path, sizeof path, "%s/%s", root, name);
-        bool rival = !found || strncmp(name, second, sizeof second - 1) == 0;
-        if (rival && length < (int)sizeof path && name[0] != '.' && has_records(path) &&
-            (!found || is_later(written(path), written(out)))) {
-            snprintf(out, size, "%s", path);
-            snprintf(second, sizeof second, "%.*s", (int)sizeof second - 1, name);
-            found = true;
-        }
-        free(list[i]);
-    }
-    if (n >= 0)
-        free(list);
-    return found;
-}
-
-/* A path as it was given, without slashes at its end; of records.jsonl itself, its folder. */
-static void folder_of(const char *name, char *out, size_t size)
-{
-    static const char file[] = "records.jsonl";
-    const size_t file_length = sizeof file - 1;
-    snprintf(out, size, "%s", name);
-    size_t end = strlen(out);
-    while (end > 1 && out[end - 1] == '/')
-        out[--end] = '\0';
-    if (is_folder(out) || end < file_length || strcmp(out + end - file_length, file) != 0)
-        return;
-    if (end == file_length)
-        snprintf(out, size, ".");
-    else if (end > file_length + 1 && out[end - file_length - 1] == '/')
-        out[end - file_length - 1] = '\0';
-}
-
-int pb_store_find(const char *name, char *out, size_t size, char *message, size_t message_size)
-{
-    char root[PATH_MAX];
-    pb_store_root(root, sizeof root);
-    if (name == NULL || name[0] == '\0') {
-        if (newest(root, out, size))
-            return 0;
-        snprintf(message, message_size, "there is no run in %s yet", root);
-        return -ENOENT;
-    }
-    folder_of(name, out, size);
-    if (has_records(out))
-        return 0;
-    if (name[0] == '/') {
-        snprintf(message, message_size, "there is no run '%s': no records.jsonl in it", name);
-        return -ENOENT;
-    }
-    snprintf(out, size, "%s/%s", root, name);
-    if (has_records(out))
-        return 0;
-    snprintf(message, message_size, "there is no run '%s': no records.jsonl in it, nor in %s", name,
-             out);
-    return -ENOENT;
-}
 
 void pb_utc_now(char *out, size_t size)
 {
@@ -140,35 +36,81 @@ static void new_name(char *out, size_t size)
     snprintf(out + used, size - used, "%06x", random & 0xffffffu);
 }
 
-/* mkdir -p; `made`: the last of them was not there. Returns 0 or -errno. */
-static int make_folders(const char *path, bool *made)
+/* mkdir -p. Returns 0 or -errno. */
+static int make_folders(struct pb_store *store)
 {
     char part[PATH_MAX];
+    const char *path = store->folder;
+    store->made = calloc(strlen(path) + 1, sizeof *store->made);
+    if (store->made == NULL)
+        return -ENOMEM;
     for (size_t i = 1;; i++) {
         if (path[i] != '/' && path[i] != '\0')
             continue;
         snprintf(part, sizeof part, "%.*s", (int)i, path);
-        *made = mkdir(part, 0777) == 0;
-        if (!*made && !(errno == EEXIST && is_folder(part)))
-            return errno == EEXIST ? -ENOTDIR : -errno;
+        store->made[i] = mkdir(part, 0777) == 0;
+        if (!store->made[i] && errno != EEXIST) /* not a folder? what comes next will tell */
+            return -errno;
         if (path[i] == '\0')
             return 0;
     }
 }
 
-/* Writes a file that is not there yet, or nothing. Returns 0 or -errno. */
-static int write_text(const char *path, const char *text)
+/* Removes those that were made, the last one first. */
+static void drop_folders(const struct pb_store *store)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    char part[PATH_MAX];
+    for (size_t i = strlen(store->folder); i > 0; i--) {
+        snprintf(part, sizeof part, "%.*s", (int)i, store->folder);
+        if (store->made[i])
+            rmdir(part);
+    }
+}
+
+static int write_synced(int fd, const char *text)
+{
+    int error = pb_write_whole(fd, text, strlen(text));
+    return error == 0 && fsync(fd) != 0 ? -errno : error;
+}
+
+/* Writes a file that has no name, then gives it one that is free. Returns 0 or -errno. */
+static int put_unnamed(const char *folder, const char *path, const char *text)
+{
+    char by_fd[32];
+    int fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
     if (fd < 0)
         return -errno;
-    int error = pb_write_whole(fd, text, strlen(text));
-    if (error == 0 && fsync(fd) != 0)
+    int error = write_synced(fd, text);
+    snprintf(by_fd, sizeof by_fd, "/proc/self/fd/%d", fd);
+    if (error == 0 && linkat(AT_FDCWD, by_fd, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0)
         error = -errno;
+    close(fd);
+    return error;
+}
+
+/* Gives a file its name, and takes no other's. Returns 0 or -errno. */
+static int rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno == EINVAL && rename(from, to) == 0) /* a file system that cannot look and rename */
+        return 0;
+    return -errno;
+}
+
+/* The same under another name first: `whole`, which may be somebody's. */
+static int put_renamed(const char *whole, const char *path, const char *text)
+{
+    int fd = open(whole, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -errno;
+    int error = write_synced(fd, text);
     if (close(fd) != 0 && error == 0)
         error = -errno;
+    if (error == 0)
+        error = rename_new(whole, path);
     if (error != 0)
-        unlink(path);
+        unlink(whole);
     return error;
 }
 
@@ -269,16 +211,6 @@ static int compare_text(const char *path, const char *text)
     return same ? 1 : -EEXIST;
 }
 
-/* Gives a file its name, and takes no other's. Returns 0 or -errno. */
-static int rename_new(const char *from, const char *to)
-{
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (errno == EINVAL && rename(from, to) == 0) /* a file system that cannot look and rename */
-        return 0;
-    return -errno;
-}
-
 int pb_store_put_matrix(struct pb_store *store, const char *text, char *message,
                         size_t message_size)
 {
@@ -291,14 +223,15 @@ int pb_store_put_matrix(struct pb_store *store, const char *text, char *message,
     int error = compare_text(path, text);
     if (error == 1)
         return 0;
+    if (error == 0)
+        error = put_unnamed(store->folder, path, text);
     const char *blamed = path;
-    if (error == 0 && (error = write_text(whole, text)) == -EEXIST)
-        blamed = whole;
-    else if (error == 0 && (error = rename_new(whole, path)) != 0)
-        unlink(whole);
+    if (error == -EOPNOTSUPP || error == -EISDIR || error == -ENOENT) { /* no O_TMPFILE, no /proc */
+        error = put_renamed(whole, path, text);
+        blamed = error == -EEXIST && compare_text(path, text) == 0 ? whole : path;
+    }
     if (error == -EEXIST)
-        snprintf(message, message_size,
-                 "%s: is there already and not of this run; move it away, or give another --out",
+        snprintf(message, message_size, "%s: is there already and not of this run; move it away",
                  blamed);
     else if (error != 0)
         say(blamed, error, message, message_size);
@@ -307,16 +240,34 @@ int pb_store_put_matrix(struct pb_store *store, const char *text, char *message,
     return error;
 }
 
+static int one_line(void *context, json_t *object, size_t number)
+{
+    (void)context;
+    (void)object;
+    return (int)number; /* not 0: it is enough */
+}
+
+/* There are records already, or something of their name. */
+static void say_taken(const char *folder, char *message, size_t message_size)
+{
+    char path[PATH_MAX + sizeof "/records.jsonl"];
+    struct pb_lines lines;
+    snprintf(path, sizeof path, "%s/records.jsonl", folder);
+    (void)pb_lines_read(path, one_line, NULL, &lines, message, message_size);
+    if (lines.lines > 0)
+        snprintf(message, message_size,
+                 "%s: holds a run already; go on with it by 'poolbench resume %s'", folder, folder);
+    else
+        snprintf(message, message_size, "%s: is there already; give another --out", path);
+}
+
 /* Why there is no new run. */
 static void say_refused(const struct pb_store *store, int error, char *message, size_t message_size)
 {
     const char *folder = store->folder != NULL ? store->folder : "?";
     size_t used;
-    if (error == -EEXIST && message[0] != '\0')
-        return;
-    if (error == -EEXIST) {
-        snprintf(message, message_size,
-                 "%s: holds a run already; go on with it by 'poolbench resume %s'", folder, folder);
+    if (error == -EEXIST && message[0] == '\0') {
+        say_taken(folder, message, message_size);
         return;
     }
     if (error == -ENOTDIR) {
@@ -328,7 +279,8 @@ static void say_refused(const struct pb_store *store, int error, char *message, 
         say(folder, error, message, message_size);
     used = strlen(message);
     snprintf(message + used, message_size - used, "%s",
-             pb_shortage(error) != NULL ? ", or give another --out" : "; give another --out");
+             pb_shortage(error) != NULL || error == -EEXIST ? ", or give another --out"
+                                                            : "; give another --out");
 }
 
 int pb_store_create(const char *folder, const char *matrix_text, struct pb_store *store,
@@ -341,7 +293,7 @@ int pb_store_create(const char *folder, const char *matrix_text, struct pb_store
     }
     int error = name_run(folder, store);
     if (error == 0)
-        error = make_folders(store->folder, &store->made);
+        error = make_folders(store);
     if (error == 0)
         error = open_records(store, O_CREAT | O_EXCL);
     if (error == 0)
@@ -361,8 +313,8 @@ void pb_store_discard(struct pb_store *store)
         if ((i == 0 || store->put) && /* a matrix.toml that was there before is its owner's */
             (size_t)snprintf(path, sizeof path, "%s/%s", store->folder, names[i]) < sizeof path)
             unlink(path);
-    if (store->made)
-        rmdir(store->folder);
+    if (store->made != NULL)
+        drop_folders(store);
     pb_store_close(store);
 }
 
@@ -402,13 +354,15 @@ int pb_store_cut(struct pb_store *store, char *message, size_t message_size)
     int error = 0;
     if (!store->torn)
         return 0;
-    if (store->good_bytes == 0) /* not one line of ours: whose file is it? */
-        error = -EINVAL;
-    else if (ftruncate(store->fd, store->good_bytes) != 0)
-        error = -errno;
     snprintf(path, sizeof path, "%s/records.jsonl", store->folder);
-    if (error != 0)
+    if (store->good_bytes == 0) { /* whose file is it? */
+        snprintf(message, message_size, "%s: not one record in it; it is left alone", path);
+        return -EINVAL;
+    }
+    if (ftruncate(store->fd, store->good_bytes) != 0) {
+        error = -errno;
         say(path, error, message, message_size);
+    }
     store->torn = error != 0;
     return error;
 }
@@ -418,6 +372,7 @@ void pb_store_close(struct pb_store *store)
     if (store->fd >= 0)
         close(store->fd);
     free(store->folder);
+    free(store->made);
     *store = (struct pb_store){.fd = -1};
 }
 

@@ -17,10 +17,10 @@ enum { PB_RUN_NAME_MAX = 32 };
 
 struct pb_store {
     char *folder;
-    int fd;    /* records.jsonl, locked */
-    bool made;        /* created: the folder was not there before */
-    bool put;         /* created: matrix.toml was not there before */
-    bool torn;        /* reopened: the last line is cut off; pb_store_cut drops it */
+    int fd;     /* records.jsonl, locked */
+    bool *made; /* created: [i]: the first i bytes of its name are a folder that was not there */
+    bool put;   /* created: matrix.toml was not there before */
+    bool torn;  /* reopened: the last line is cut off; pb_store_cut drops it */
     off_t good_bytes; /* reopened: up to the end of the last whole line */
     char run[PB_RUN_NAME_MAX];
 };

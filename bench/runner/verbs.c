@@ -353,7 +353,7 @@ static const struct pb_flag flags[] = {
     {MATRIX, "aa", 0, "on|off", "the reference a second time: the noise floor", HOW},
     {MATRIX, "audit", 0, "on|off", "the pass that checks every block and measures memory", HOW},
     {MATRIX, "timeout", 0, "SECONDS", "a cell that takes longer is ended", HOW},
-    {MATRIX, "memory-limit", 0, "SIZE", "of a cell: 512M, 4G; 0: none", HOW},
+    {MATRIX, "memory-limit", 0, "SIZE", "that a strategy may make writable: 512M, 4G; 0: any", HOW},
     {"run", "out", 'o', "DIR", "the run's folder (standard: a new one under results)", OUTPUT},
     {"run resume", "figures", 0, NULL, "draw the figures at the end", OUTPUT},
     {"run resume", "quiet", 'q', NULL, "no progress", OUTPUT},

@@ -74,6 +74,7 @@ for verb in plan run; do
     expect_line 2 "^fit\.toml:3:1: $fit\$" "$pb" $verb fit.toml
     expect_line 2 "^--set larson\.min=2000: $fit\$" "$pb" $verb "$tiny" --set larson.min=2000
     expect_line 2 "^--set min=2000: $fit\$" "$pb" $verb replay.toml --workload larson --set min=2000
+    expect_line 2 "^fit\.toml:3:1: $fit\$" "$pb" $verb fit.toml --set ops=5M --set chunks=9
 done
 expect 0 "$pb" plan "$tiny" --set larson.min=2000 --filter '^pair/'
 [ ! -e run ] && [ ! -e results ] || fail "a refused run left a folder"
@@ -99,18 +100,41 @@ expect 2 "$pb" run "$tiny" --out
 
 # what lies in the folder that is given stays as it is; a run that cannot begin leaves nothing
 mkdir mine
-for name in matrix.toml matrix.toml.new; do
-    echo 'name = "mine"' >mine/$name
-    expect_line 2 "mine/$name: is there already.*--out" "$pb" run "$tiny" --alloc pool --out mine
-    [ "$(ls mine)" = $name ] && [ "$(cat mine/$name)" = 'name = "mine"' ] || fail "mine: $(ls mine)"
-    rm mine/$name
+echo 'name = "mine"' >mine/matrix.toml
+expect_line 2 'mine/matrix\.toml: is there already.*--out' "$pb" run "$tiny" --alloc pool --out mine
+[ "$(ls mine)" = matrix.toml ] && [ "$(cat mine/matrix.toml)" = 'name = "mine"' ] || fail "mine: $(ls mine)"
+rm mine/matrix.toml
+for name in records.jsonl nothing; do
+    ln -s nowhere mine/records.jsonl
+    [ $name = nothing ] && rm mine/records.jsonl && : >mine/records.jsonl
+    expect_line 2 'mine/records\.jsonl: is there already; give another --out$' "$pb" run "$tiny" --alloc pool --out mine
+    rm mine/records.jsonl
 done
-(ulimit -f 0 && exec "$pb" run "$tiny" --alloc pool --out slash/) 2>err </dev/null >&2 && fail "no room, and no error"
-[ ! -e slash ] || fail "a run that did not begin left slash/: $(ls -a slash)"
+(ulimit -f 0 && exec "$pb" run "$tiny" --alloc pool --out slash/one/two/) 2>err </dev/null >&2 &&
+    fail "no room, and no error"
+[ ! -e slash ] || fail "a run that did not begin left slash/: $(find slash)"
+
+# a file that is not records: it is named, and nothing else is to be removed
+printf 'mine' >mine/records.jsonl
+expect_line 2 '^mine/records\.jsonl: not one whole line in it;.* remove that file and start anew$' "$pb" resume mine
+[ "$(cat mine/records.jsonl)" = mine ] || fail "resume wrote into somebody's file"
+rm mine/records.jsonl
 
 # two writers of one run
 expect 0 "$pb" run "$tiny" --alloc pool --filter '^pair/' --blocks 1 --out run
 expect_line 2 'run' "$pb" run "$tiny" --alloc pool --filter '^pair/' --blocks 1 --out run
+
+# a run that is done stays as it is, whatever was added behind it; one that goes on drops it
+cp run/records.jsonl whole
+printf 'a note' >>run/records.jsonl
+cp run/records.jsonl noted
+expect 0 "$pb" resume run --quiet
+cmp -s run/records.jsonl noted || fail "resume changed a run that is done"
+sed -i '/"kind":"end"/d' run/records.jsonl
+printf 'a note' >>run/records.jsonl
+expect 0 "$pb" resume run --quiet
+grep -q '^run: the last line was cut off and is dropped$' err || fail "not said: $(cat err)"
+[ "$(wc -l <run/records.jsonl)" = "$(wc -l <whole)" ] || fail "not as before: $(wc -l run/records.jsonl whole)"
 
 # a record cut off in the middle is dropped with a notice; one damaged in the middle is named
 head -c -20 run/records.jsonl >torn && mkdir -p torn.run damaged.run && mv torn torn.run/records.jsonl

@@ -68,7 +68,15 @@ if ! sanitized; then
         fail "limit 1: $(reps .reason | sort -u)"
     rm -rf run
     # shellcheck disable=SC2046
-    expect 0 "$pb" run $(small run) --memory-limit 2M --set ops=4M --blocks 1
+    expect 0 "$pb" run $(small run) --memory-limit 4M --set ops=4M --blocks 1
+    rm -rf run
+    code=0
+    # the user's own limit, where it is the lower one
+    (ulimit -d 65536 && exec "$pb" run "$tiny" --alloc pool --filter '^larson/' --threads 1 --blocks 1 --quiet \
+        --memory-limit 0 --set min=1000 --set max=1000 --set chunks=64K --out run) >out 2>err </dev/null || code=$?
+    [ $code = 3 ] || fail "64 MiB of data: exit $code: $(cat err)"
+    reps 'select(.status == "oom") | .reason' | grep -q '; the limit on data (ulimit -d) is 64.0 MiB: raise it$' ||
+        fail "64 MiB of data: $(reps '.status + " " + .reason')"
     rm -rf run
 fi
 

@@ -8,8 +8,11 @@
 #include <cmocka.h>
 
 #include "engine/arena.h"
+#include "engine/audit.h"
+#include "runner/machine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -50,6 +53,38 @@ static void what_is_taken_is_resident(void **state)
     pb_arena_close(&arena);
 }
 
+static uint64_t data_in_use(void)
+{
+    char line[128];
+    unsigned long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "VmData: %lu", &kib) == 1)
+            break;
+    if (file != NULL)
+        fclose(file);
+    return (uint64_t)kib * 1024;
+}
+
+/* So that limits and readings of memory are of others. */
+static void what_is_taken_is_neither_data_nor_anonymous(void **state)
+{
+    (void)state;
+    struct pb_arena arena;
+    const size_t bytes = 40 << 20;
+    if (pb_suite_sanitizer[0] != '\0')
+        skip(); /* its shadow is both */
+    uint64_t data = data_in_use(), resident = pb_resident_bytes();
+    assert_true(data > 0 && resident > 0);
+    assert_int_equal(pb_arena_open(&arena, (size_t)1 << 36), 0);
+    assert_non_null(pb_arena_take(&arena, 100, 1));
+    assert_non_null(pb_arena_take(&arena, bytes, 1));
+    assert_true(data_in_use() < data + (4 << 20));
+    assert_true(pb_resident_bytes() < resident + (4 << 20));
+    assert_true(arena.mapped_bytes < 2 * bytes + (4 << 20)); /* the reservation is not mapped */
+    pb_arena_close(&arena);
+}
+
 static void a_used_up_arena_returns_null_and_keeps_what_it_gave(void **state)
 {
     (void)state;
@@ -80,6 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_zeroed_aligned_and_in_order),
         cmocka_unit_test(what_is_taken_is_resident),
+        cmocka_unit_test(what_is_taken_is_neither_data_nor_anonymous),
         cmocka_unit_test(a_used_up_arena_returns_null_and_keeps_what_it_gave),
         cmocka_unit_test(a_reservation_that_cannot_be_had_is_an_error),
     };

@@ -102,6 +102,49 @@ static void options_of_the_command_line_are_refused_by_what_set_them(void **stat
     }
 }
 
+/* Overrides with --set, and expects one line of the plan; FILE stands for the file's name. */
+static void expect_fault(const char *text, const char *const *sets, const char *want)
+{
+    struct pb_plan *plan = NULL;
+    char whole[PB_MESSAGE_MAX];
+    struct pb_matrix *matrix = read_matrix(text);
+    for (; *sets != NULL; sets++)
+        assert_int_equal(pb_matrix_override(matrix, "set", *sets, message, sizeof message), 0);
+    assert_int_equal(pb_plan_make(matrix, two_units, NULL, &plan, message, sizeof message),
+                     -EINVAL);
+    bool by_file = strncmp(want, "FILE", 4) == 0;
+    snprintf(whole, sizeof whole, "%s%s", by_file ? path : "", by_file ? want + 4 : want);
+    assert_string_equal(message, whole);
+    pb_matrix_free(matrix);
+    unlink(path);
+}
+
+static void only_what_set_the_options_at_fault_is_blamed(void **state)
+{
+    static const char upside_down[] = AXES "[[workload]]\nname = \"larson\"\nmin = 100\nmax = 99\n";
+    static const char upright[] = AXES "[[workload]]\nname = \"larson\"\nmin = 10\nmax = 99\n";
+    (void)state;
+    expect_fault(upside_down, (const char *const[]){"ops=5M", NULL}, "FILE:6:1: " UPSIDE_DOWN);
+    expect_fault(upright, (const char *const[]){"ops=5M", "min=100", "chunks=9", NULL},
+                 "--set min=100: " UPSIDE_DOWN);
+    expect_fault(upright, (const char *const[]){"larson.min=50", "min=8", "larson.min=100", NULL},
+                 "--set larson.min=100: " UPSIDE_DOWN);
+}
+
+static void a_long_assignment_is_cut_where_one_sees_it(void **state)
+{
+    static const char upright[] = AXES "[[workload]]\nname = \"larson\"\nmax = 99\n";
+    char set[400] = "min=100", want[PB_MESSAGE_MAX];
+    (void)state;
+    for (int i = 0; i < 60; i++)
+        snprintf(set + strlen(set), sizeof set - strlen(set), ",%d", 101 + i);
+    snprintf(want, sizeof want, "%.156s...: " UPSIDE_DOWN,
+             "--set min=100,101,102,103,104,105,106,"
+             "107,108,109,110,111,112,113,114,115,116,117,118,119,120,121,122,123,124,125,126,127,"
+             "128,129,130,131,132,133,134,135,136,137,138,139,140");
+    expect_fault(upright, (const char *const[]){set, NULL}, want);
+}
+
 /* Prints a plan of one cell of pool, marked as asked for. */
 static char *print_one(const char *reference, enum pb_status mark, const char *reason)
 {
@@ -151,6 +194,8 @@ int main(void)
         cmocka_unit_test(a_trace_that_is_damaged_is_refused_with_its_line),
         cmocka_unit_test(options_that_do_not_fit_together_are_refused_with_their_place),
         cmocka_unit_test(options_of_the_command_line_are_refused_by_what_set_them),
+        cmocka_unit_test(only_what_set_the_options_at_fault_is_blamed),
+        cmocka_unit_test(a_long_assignment_is_cut_where_one_sees_it),
         cmocka_unit_test(the_printed_plan_says_why_there_will_be_no_ratios),
     };
     return cmocka_run_group_tests(tests, plan_setup, plan_teardown);

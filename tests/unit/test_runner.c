@@ -238,8 +238,45 @@ static void a_last_line_that_is_cut_off_is_dropped_only_once_the_run_goes_on(voi
     assert_int_equal(records_size(), size);
     unlink(below("run/matrix.toml"));
     assert_int_equal(resume(), PB_EXIT_GOOD);
-    assert_non_null(strstr(said, "the last line was cut off; its repetition runs again\n"));
+    assert_non_null(strstr(said, "the last line was cut off and is dropped\n"));
     assert_int_equal(count(PB_OK), 6);
+}
+
+static void a_run_that_is_done_stays_as_it_is_whatever_was_added(void **state)
+{
+    char text[64] = "";
+    (void)state;
+    put_child("");
+    assert_int_equal(run(), PB_EXIT_GOOD);
+    add_to_records("a note of its owner's");
+    const off_t size = records_size();
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_string_equal(said, "");
+    assert_int_equal(records_size(), size);
+    FILE *file = fopen(below("run/records.jsonl"), "r");
+    assert_int_equal(fseek(file, -21, SEEK_END), 0);
+    assert_int_equal(fread(text, 1, sizeof text - 1, file), 21);
+    fclose(file);
+    assert_string_equal(text, "a note of its owner's");
+}
+
+/* What is missing is said too where something failed: it may well be why. */
+static void what_is_missing_is_said_beside_what_failed(void **state)
+{
+    char cases[256];
+    (void)state;
+    put_child("*pool*) exit 1 ;;\n" ZONE UNAVAILABLE " ;;\n");
+    assert_int_equal(run(), PB_EXIT_FAILED);
+    assert_non_null(strstr(said, "could not run here: not here; nothing was measured\n"));
+    remove(below("run/records.jsonl"));
+    snprintf(cases, sizeof cases,
+             "*pool*) mkdir %s/run/once && exit 1; " GOOD " ;;\n" ZONE UNAVAILABLE " ;;\n", folder);
+    put_child(cases);
+    assert_int_equal(run(), PB_EXIT_FAILED);
+    assert_int_equal(count(PB_FAILED), 1);
+    assert_int_equal(count(PB_OK), 2);
+    assert_non_null(strstr(said, "could not run here: not here\n"));
+    assert_int_equal(rmdir(below("run/once")), 0);
 }
 
 static void a_damaged_last_line_stays_until_its_owner_takes_it_out(void **state)
@@ -355,6 +392,8 @@ int main(void)
         IN_A_FOLDER(what_was_unavailable_is_tried_again_and_nothing_else),
         IN_A_FOLDER(where_every_cell_is_unavailable_nothing_was_measured),
         IN_A_FOLDER(a_last_line_that_is_cut_off_is_dropped_only_once_the_run_goes_on),
+        IN_A_FOLDER(a_run_that_is_done_stays_as_it_is_whatever_was_added),
+        IN_A_FOLDER(what_is_missing_is_said_beside_what_failed),
         IN_A_FOLDER(a_damaged_last_line_stays_until_its_owner_takes_it_out),
         IN_A_FOLDER(a_file_that_is_not_ours_is_never_emptied),
         IN_A_FOLDER(a_matrix_that_is_gone_comes_back_from_the_records),
