@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { PAGES_COMMIT_STEP = 1 << 20 };
+enum { PAGES_COMMIT_STEP = 1 << 20, PAGES_WIDEN_STEP = 64 << 10 };
 
 static void *linux_reserve(size_t bytes)
 {
@@ -309,4 +309,31 @@ void pb_pages_unmap(void *at, size_t bytes)
     size_t rounded;
     if (at != NULL && pages_round(bytes, &rounded))
         pb_pages_system->unreserve(at, rounded);
+}
+
+void *pb_pages_map_zeros(size_t bytes)
+{
+    size_t rounded;
+    if (!pages_round(bytes, &rounded) || rounded == 0)
+        return NULL;
+    void *at = pb_pages_system->reserve(rounded);
+    if (at != NULL && mprotect(at, rounded, PROT_READ) != 0) {
+        pb_pages_system->unreserve(at, rounded);
+        return NULL;
+    }
+    return at;
+}
+
+int pb_pages_widen(void *table, size_t all, size_t *writable, size_t bytes)
+{
+    size_t end, most, step = PAGES_WIDEN_STEP;
+    if (bytes <= *writable)
+        return 0;
+    if (!pages_round((bytes + step - 1) / step * step, &end) || !pages_round(all, &most))
+        return -ENOMEM;
+    end = end < most ? end : most;
+    int error = pb_pages_system->commit((unsigned char *)table + *writable, end - *writable);
+    if (error == 0)
+        *writable = end;
+    return error;
 }

@@ -103,4 +103,13 @@ int pb_pages_reuse(struct pb_pages *pages, void *at, size_t bytes);
 void *pb_pages_map(size_t bytes);
 void pb_pages_unmap(void *at, size_t bytes);
 
+/* A table as long as it may ever be, that reads as zero and is made writable from its front as it is
+ * needed: what it may grow to counts neither as memory nor as a limit's. NULL on failure; unmapped by
+ * pb_pages_unmap. */
+void *pb_pages_map_zeros(size_t bytes);
+
+/* Makes a table of pb_pages_map_zeros, of `all` bytes, writable up to `bytes`, in steps of 64 KiB;
+ * `*writable` is how far it is. Under the owner's lock. Returns 0 or -errno. */
+int pb_pages_widen(void *table, size_t all, size_t *writable, size_t bytes);
+
 #endif

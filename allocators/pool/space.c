@@ -124,7 +124,7 @@ static int space_open_rest(struct pool_space *space, const struct pool_options *
         space->class == POOL_PAGED ? &space->bitmap.arena : &space->runs.arena;
     space->base = arena->base;
     space->reserved = arena->reserved_bytes;
-    space->map = pb_pages_map(space_map_bytes(space));
+    space->map = pb_pages_map_zeros(space_map_bytes(space));
     if (space->map == NULL)
         return -ENOMEM;
     int error = space_open_descriptors(space);
@@ -182,12 +182,33 @@ void pb_pool_space_close(struct pool_space *space)
     pb_pages_unmap(space, sizeof *space);
 }
 
+/* Under the guard. */
+static void space_give_run(struct pool_space *space, void *at)
+{
+    if (space->class == POOL_PAGED)
+        pb_page_bitmap_give(&space->bitmap, at);
+    else
+        pb_page_runs_give(&space->runs, at);
+}
+
+/* Makes the page map's entries of a run writable. */
+static bool space_map_reaches(struct pool_space *space, const void *at, size_t pages)
+{
+    size_t last = (((uintptr_t)at - (uintptr_t)space->base) >> PAGE_SHIFT) + pages;
+    return pb_pages_widen(space->map, space_map_bytes(space), &space->map_writable,
+                          last * sizeof *space->map) == 0;
+}
+
 void *pb_pool_pages_take(struct pool_space *space, size_t pages, size_t align, size_t big)
 {
     struct pool_hold hold;
     pool_guard_lock(space->mode, &space->guard, &hold);
     void *at = space->class == POOL_PAGED ? pb_page_bitmap_take(&space->bitmap, pages, align)
                                           : pb_page_runs_take(&space->runs, pages, align);
+    if (at != NULL && !space_map_reaches(space, at, pages)) {
+        space_give_run(space, at);
+        at = NULL;
+    }
     if (at != NULL && big != 0) {
         space->big_counts.allocs++;
         space->big_counts.pages += pages;
@@ -206,10 +227,7 @@ void pb_pool_pages_give(struct pool_space *space, void *at, size_t pages, size_t
         pb_page_bitmap_split(&space->bitmap, at, pages - keep);
     else if (keep > 0)
         pb_page_runs_split(&space->runs, at, pages - keep);
-    if (paged)
-        pb_page_bitmap_give(&space->bitmap, at);
-    else
-        pb_page_runs_give(&space->runs, at);
+    space_give_run(space, at);
     if (big != 0) {
         space->big_counts.frees++;
         space->big_counts.pages -= pages;

@@ -104,6 +104,7 @@ struct pool_space {
     struct pool_big_counts big_counts;
     struct page_runs runs;     /* nonpaged */
     struct page_bitmap bitmap; /* paged */
+    size_t map_writable;       /* bytes of `map` that can be written; behind them it reads as zero */
 };
 
 /* Where a class's addresses lie; 0 bytes: the class is not open. */
