@@ -14,6 +14,7 @@
 #include <ucontext.h>
 
 pb_fault_hook_fn *_Atomic pb_fault_hook;
+pb_fault_witness_fn *_Atomic pb_fault_witness;
 atomic_bool pb_fixup_refused;
 
 bool pb_fixup_present(void)
@@ -133,30 +134,33 @@ static void resume_in(greg_t *registers, pb_fault_resume_fn *resume)
     registers[REG_EFL] &= ~(greg_t)DIRECTION_FLAG;
 }
 
-/* Whether the hook takes the fault. */
-static bool is_hooked(const siginfo_t *info, greg_t *registers)
+/* Whether the hook takes the fault. If not, it has a witness, but for one that comes back. */
+static bool is_hooked(const siginfo_t *info, ucontext_t *context, const void *frame)
 {
-    /* acquire: pairs with the store of who set it up */
+    /* acquire, both: pairs with the store of who set it up */
     pb_fault_hook_fn *hook = atomic_load_explicit(&pb_fault_hook, memory_order_acquire);
+    pb_fault_witness_fn *witness = atomic_load_explicit(&pb_fault_witness, memory_order_acquire);
+    greg_t *registers = context->uc_mcontext.gregs;
     const struct pb_fault fault = {.address = (uintptr_t)info->si_addr,
                                    .instruction = (uintptr_t)registers[REG_RIP],
                                    .write = (registers[REG_ERR] & WRITE_ERROR) != 0};
     pb_fault_resume_fn *resume = hook != NULL ? hook(&fault) : NULL;
     if (resume != NULL)
         resume_in(registers, resume);
+    else if (witness != NULL && !comes_back(context, frame))
+        witness(&fault);
     return resume != NULL;
 }
 
 static void handle(int number, siginfo_t *info, void *context)
 {
-    ucontext_t *frame = context;
-    greg_t *registers = frame->uc_mcontext.gregs;
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     bool fault = info->si_code > 0; /* else a signal that somebody sent */
     uintptr_t resume = fault ? find_resume((uintptr_t)registers[REG_RIP]) : 0;
     if (resume != 0) {
         registers[REG_RIP] = (greg_t)resume;
         atomic_fetch_add_explicit(&fixed, 1, memory_order_relaxed); /* a count, orders nothing */
-    } else if (!fault || !is_hooked(info, registers)) {
+    } else if (!fault || !is_hooked(info, context, __builtin_frame_address(0))) {
         pass_on(number, info, context);
     }
 }

@@ -53,6 +53,10 @@ typedef void pb_fault_resume_fn(void);
 typedef pb_fault_resume_fn *pb_fault_hook_fn(const struct pb_fault *fault);
 extern pb_fault_hook_fn *_Atomic pb_fault_hook; /* NULL if there is none */
 
+/* Told in the handler of a fault that nobody took, before it is passed on. */
+typedef void pb_fault_witness_fn(const struct pb_fault *fault);
+extern pb_fault_witness_fn *_Atomic pb_fault_witness; /* NULL if there is none */
+
 /* The pointer at `at`, or PB_FIXUP_POISON if it cannot be read. Acquire: x86-64 orders loads, and
  * the compiler moves nothing across it. */
 PB_INLINE void *pb_fixup_load(void *const *at)

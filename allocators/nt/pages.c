@@ -115,11 +115,18 @@ int pb_pages_open_within(struct pb_pages *pages, size_t reserve_bytes, size_t le
                                 PB_BACKING_ANONYMOUS, -1);
 }
 
-static const char *pages_dir(const char *dir)
+/* Where a file is made, and who says so. */
+static const char *pages_dir(const char *dir, const char **from)
 {
-    if (dir == NULL || *dir == '\0')
-        dir = getenv("TMPDIR");
-    return dir != NULL && *dir != '\0' ? dir : "/var/tmp";
+    *from = "paged_dir";
+    if (dir != NULL && *dir != '\0')
+        return dir;
+    dir = getenv("TMPDIR");
+    *from = "TMPDIR; set it, or paged_dir=DIR";
+    if (dir != NULL && *dir != '\0')
+        return dir;
+    *from = "neither TMPDIR nor paged_dir is set; set one";
+    return "/var/tmp";
 }
 
 int pb_pages_open_backed(struct pb_pages *pages, size_t reserve_bytes, size_t least_bytes,
@@ -127,13 +134,15 @@ int pb_pages_open_backed(struct pb_pages *pages, size_t reserve_bytes, size_t le
                          size_t message_size)
 {
     size_t bytes = pages_share(reserve_bytes, least_bytes, share);
+    const char *from;
     if (backing != PB_BACKING_FILE)
         return pages_open_shrinking(pages, bytes, least_bytes, backing, -1);
-    int file = pb_pages_backing_system->file(pages_dir(dir));
+    dir = pages_dir(dir, &from);
+    int file = pb_pages_backing_system->file(dir);
     int error = file < 0 ? file : pages_open_shrinking(pages, bytes, least_bytes, backing, file);
     if (error != 0 && error != -ENOMEM)
-        (void)snprintf(message, message_size, "%s: no file for paged memory: %s", pages_dir(dir),
-                       strerror(-error));
+        (void)snprintf(message, message_size, "%s: no file for paged memory: %s (%s)", dir,
+                       strerror(-error), from);
     if (error != 0 && file >= 0)
         (void)close(file);
     return error;

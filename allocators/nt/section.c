@@ -10,6 +10,9 @@
 #include "nt/resident.h"
 
 #include <poolbench/nt/section.h>
+#undef MmPageEntireDriver /* the functions behind the macros */
+#undef MmResetDriverPaging
+#undef PbDiscardInitSection
 
 #include <errno.h>
 #include <link.h>

@@ -26,7 +26,8 @@ struct pool_want {
 /* engine.c: a block of 16-byte granules from the lists or a new page, whatever it takes; NULL. */
 struct pool_header *pb_pool_carve(struct pool_space *space, struct pool_want want);
 
-/* engine.c: frees such a block past the lookaside lists. False after a bugcheck: it is not freed. */
+/* engine.c: frees such a block past the lookaside lists. False after a bugcheck: it is not freed.
+ */
 bool pb_pool_give_back(struct pool_space *space, struct pool_header *header);
 
 /* Cuts a block out of the unlisted free one of `size` granules (up to a page), `lead` granules
@@ -68,16 +69,18 @@ PB_INLINE unsigned pool_lead(const struct pool_space *space, const struct pool_h
     return -user & (want->align - 1);
 }
 
-/* Joins a block in use, of `size` granules, with a free one behind it, then with a free one before it,
- * and lists the result. Returns NULL; or the page, if it is free as a whole: then it is on no list. */
+/* Joins a block in use, of `size` granules, with a free one behind it, then with a free one before
+ * it, and lists the result. Returns NULL; or the page, if it is free as a whole: then it is on no
+ * list. */
 PB_INLINE void *pool_coalesce(const struct pool_space *space, struct pool_descriptor *descriptor,
                               struct pool_header *header, unsigned size, bool wide)
 {
     const unsigned shift = pool_shift(space, wide);
     unsigned before = pool_previous(header, wide);
     struct pool_header *next = pool_behind(header, size, shift);
-    pool_set_size(header, size, POOL_TYPE_FREE,
-                  wide); /* in a joined block, it tells a second free */
+    /* in a joined block it tells a second free; but not behind a block of one granule, for then the
+     * links of the joined block lie here: such a second free can go unseen, as on NT */
+    pool_set_size(header, size, POOL_TYPE_FREE, wide);
     if (BYTE_OFFSET(next) != 0 && pool_type(next, wide) == POOL_TYPE_FREE) {
         unsigned more = pool_size(next, wide);
         pool_unlist(space, descriptor, next, more, wide);

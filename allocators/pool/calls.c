@@ -66,7 +66,7 @@ static PB_NOINLINE void *allocate_cut(struct pool_heap *heap, struct pb_thread *
     return block;
 }
 
-/* The processor's list is empty. */
+/* The processor's list is empty, or processors have none. */
 static PB_NOINLINE void *allocate_missed(struct pool_heap *heap, struct pb_thread *thread,
                                          size_t bytes)
 {
@@ -90,7 +90,8 @@ PB_NOINLINE void *pb_pool_alloc(struct pb_heap *heap, struct pb_thread *thread, 
         return allocate_cut(pool, thread, bytes);
     union pool_list *list = pool_list_known(&space->lists, granules);
     if (PB_UNLIKELY(list == NULL))
-        return allocate_uncommon(pool, thread, bytes);
+        return space->lists.processors == NULL ? allocate_missed(pool, thread, bytes)
+                                               : allocate_uncommon(pool, thread, bytes);
     void *user = pool_list_try_take(&space->lists, list, true);
     if (PB_UNLIKELY(user == NULL))
         return allocate_missed(pool, thread, bytes);
@@ -101,12 +102,9 @@ PB_NOINLINE void *pb_pool_alloc(struct pb_heap *heap, struct pb_thread *thread, 
 static PB_NOINLINE void free_uncommon(struct pool_heap *pool, struct pb_thread *thread, void *block,
                                       size_t bytes)
 {
-    if (PB_UNLIKELY(!pool->plain || pb_irql > pool->level)) {
-        pb_front_free(pool->front, block, 0);
-    } else if (PB_UNLIKELY(!pb_pool_free_block(pool->pool, block))) {
-        return;
-    }
-    count_free(thread, bytes);
+    bool ruled = !pool->plain || pb_irql > pool->level;
+    if (ruled ? pb_front_free(pool->front, block, 0) : pb_pool_free_block(pool->pool, block))
+        count_free(thread, bytes);
 }
 
 /* By a pool that checks or delays: a block that is corrupt stays, and is not counted. */
@@ -133,7 +131,7 @@ PB_INLINE void free_past_lists(struct pool_heap *pool, struct pb_thread *thread,
     free_joined(pool, block);
 }
 
-/* The processor's list is full. */
+/* The processor's list is full, or processors have none. */
 static PB_NOINLINE void free_overflowing(struct pool_heap *heap, struct pb_thread *thread,
                                          void *block, size_t bytes)
 {
@@ -162,9 +160,10 @@ PB_NOINLINE void pb_pool_free(struct pb_heap *heap, struct pb_thread *thread, vo
         return;
     }
     union pool_list *list = pool_list_known(&space->lists, granules);
-    if (PB_UNLIKELY(list == NULL))
+    if (PB_UNLIKELY(list == NULL) && space->lists.processors != NULL)
         free_uncommon(pool, thread, block, bytes);
-    else if (PB_UNLIKELY(!pool_list_try_give(&space->lists, list, block, true)))
+    else if (PB_UNLIKELY(list == NULL) ||
+             PB_UNLIKELY(!pool_list_try_give(&space->lists, list, block, true)))
         free_overflowing(pool, thread, block, bytes);
     else
         count_free(thread, bytes);

@@ -349,7 +349,7 @@ bool pb_pool_give_back(struct pool_space *space, struct pool_header *header)
 PB_INLINE bool engine_give(struct pool_space *space, struct pool_header *header, unsigned granules,
                            bool wide)
 {
-    if (granules <= space->lists.sizes &&
+    if (granules - 1 < space->lists.sizes && /* a corrupt 0 is for engine_free to find */
         PB_LIKELY(pool_lists_give(&space->lists, pool_user(header, wide), granules, wide)))
         return true;
     return engine_give_back(space, header, granules, wide);

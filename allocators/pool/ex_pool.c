@@ -159,7 +159,7 @@ void ExFreePoolWithTag(PVOID P, ULONG Tag)
 {
     struct pool_front *front = pb_executive();
     if (__builtin_expect(front != NULL, 1))
-        pb_front_free(front, P, Tag);
+        (void)pb_front_free(front, P, Tag);
 }
 
 void ExFreePool(PVOID P)

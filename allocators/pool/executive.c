@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The executive's instance (executive.h): its options, its beginning and end.
  * Environment, read when it begins: PB_POOLMON=FILE has the table of tags made in FILE, for another
- * process to read (`poolbench poolmon`); PB_NT_LEAKS=1 has what is still allocated at the program's
- * exit written to standard error, by tag.
+ * process to read (`poolbench poolmon`); PB_NT_LEAKS=1 (anything but nothing and 0) has what is
+ * still allocated at the program's exit written to standard error, by tag.
  * Locks    `lock` guards all but `begun`, which is read without it
  * Threads: any, but for PbNtReset and PbNtCheck, as poolbench/nt/pool.h says. */
 #include "pool/executive.h"
@@ -17,7 +17,6 @@
 #include <poolbench/nt/lookaside.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,7 @@
 
 #define EXECUTIVE_DEFAULTS "tags=on,resident=on"
 
-enum { MESSAGE_BYTES = 512, ALL_CLASSES = (1 << POOL_CLASSES) - 1 };
+enum { MESSAGE_BYTES = 512, OPTIONS_MOST = 64, ALL_CLASSES = (1 << POOL_CLASSES) - 1 };
 
 static _Atomic(struct pool_front *) begun;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -36,9 +35,9 @@ static bool is_configured, has_failed, reports_leaks, tunes;
 static int default_options(struct pool_options *options, char *message, size_t message_size)
 {
     memset(options, 0, sizeof *options);
-    int error = pb_option_defaults(pool_option_table, options);
+    int error = pb_option_defaults(pb_pool_option_table, options);
     return error != 0 ? error
-                      : pb_option_parse(pool_option_table, options, EXECUTIVE_DEFAULTS, message,
+                      : pb_option_parse(pb_pool_option_table, options, EXECUTIVE_DEFAULTS, message,
                                         message_size);
 }
 
@@ -52,11 +51,31 @@ static const char *refuses(const struct pool_options *options)
     return pb_front_refuses(options);
 }
 
+/* Says which options there are, without those that are refused. */
+static int refuse_unknown(const char *text, struct pool_options *scratch, char *message,
+                          size_t message_size)
+{
+    struct pb_option own[OPTIONS_MOST];
+    size_t n = 0;
+    for (const struct pb_option *row = pb_pool_option_table;
+         row->type != PB_OPTION_END && n < OPTIONS_MOST - 1; row++)
+        if (strcmp(row->name, "type") != 0 && strcmp(row->name, "quota") != 0)
+            own[n++] = *row;
+    own[n] = (struct pb_option){.type = PB_OPTION_END};
+    return pb_option_parse(own, scratch, text, message, message_size);
+}
+
 static int parse(const char *text, struct pool_options *options, char *message, size_t message_size)
 {
+    if (text == NULL) {
+        snprintf(message, message_size, "the options are NULL: \"\" stands for the defaults");
+        return -EINVAL;
+    }
     int error = default_options(options, message, message_size);
     if (error == 0)
-        error = pb_option_parse(pool_option_table, options, text, message, message_size);
+        error = pb_option_parse(pb_pool_option_table, options, text, message, message_size);
+    if (error == -ENOENT)
+        return refuse_unknown(text, options, message, message_size);
     const char *refused = error == 0 ? refuses(options) : NULL;
     if (refused == NULL)
         return error;
@@ -102,11 +121,27 @@ BOOLEAN pb_pool_lists_are_locked(void)
 /* One line, from a buffer on the stack: the program's heap may stand on this one. */
 static void tell(const char *what, const char *why)
 {
-    char line[MESSAGE_BYTES + 128];
+    char line[POOL_TAGS_PATH_MAX + MESSAGE_BYTES];
     int length = snprintf(line, sizeof line, "poolbench: %s: %s\n", what, why);
     size_t bytes = length < (int)sizeof line ? (size_t)length : sizeof line - 1;
+    line[bytes - 1] = '\n';
     ssize_t written = write(STDERR_FILENO, line, bytes);
     (void)written; /* there is nobody else to tell */
+}
+
+/* Why there is no table of tags to read, in a line that names its file and what to do. */
+static void tell_of_table(const char *path, int error)
+{
+    char what[POOL_TAGS_PATH_MAX], why[MESSAGE_BYTES];
+    (void)snprintf(what, sizeof what, "PB_POOLMON=%s", path);
+    if (error == -EEXIST)
+        (void)snprintf(why, sizeof why, "not a table of tags, left as it is; name a new file");
+    else
+        (void)snprintf(why, sizeof why,
+                       "no table of tags is made: %s; name a file in a folder that can be written "
+                       "and has room",
+                       strerror(-error));
+    tell(what, why);
 }
 
 /* Opens the front with its tags in a file, if the environment asks for one and it can be made.
@@ -124,11 +159,11 @@ static int open_watched(const struct pool_options *options, struct pool_front **
         watched.tags_file = table.file + 1;
         error = pb_front_open(&watched, ALL_CLASSES, front, message, message_size);
         int unnamed = pb_pool_tags_file_close(&table, error == 0);
-        if (unnamed != 0)
-            tell("PB_POOLMON: the table of tags has no name", strerror(-unnamed));
+        if (unnamed != 0) /* counted all the same */
+            tell_of_table(table.path, unnamed);
     }
     if (error != 0)
-        tell("PB_POOLMON: there is no table of tags to read", strerror(-error));
+        tell_of_table(table.path, error);
     return error;
 }
 
@@ -170,6 +205,7 @@ static struct pool_front *begin(void)
     const char *leaks = getenv("PB_NT_LEAKS");
     int error = is_configured ? 0 : default_options(&configured, message, sizeof message);
     struct pool_front *front = NULL;
+    configured.checked_build = PbNtChecked != 0;
     if (error == 0)
         front = open_front(&configured, message, sizeof message);
     if (front == NULL) {
@@ -178,7 +214,7 @@ static struct pool_front *begin(void)
         return NULL;
     }
     begin_tuning(front);
-    if (leaks != NULL && strcmp(leaks, "1") == 0 && !reports_leaks)
+    if (leaks != NULL && *leaks != '\0' && strcmp(leaks, "0") != 0 && !reports_leaks)
         reports_leaks = atexit(at_exit) == 0;
     /* release: pairs with pb_executive_begun */
     atomic_store_explicit(&begun, front, memory_order_release);
@@ -233,56 +269,4 @@ ULONG PbQueryPoolTags(PSYSTEM_POOLTAG Rows, ULONG Count)
 {
     struct pool_front *front = pb_executive_begun();
     return front != NULL && front->tags != NULL ? pb_pool_tags_read(front->tags, Rows, Count) : 0;
-}
-
-/* A tag, its bytes that cannot be shown as dots. */
-static void print_tag(const UCHAR tag[4], char shown[5])
-{
-    for (unsigned i = 0; i < 4; i++)
-        shown[i] = tag[i] >= 0x20 && tag[i] < 0x7F ? (char)tag[i] : '.';
-    shown[4] = '\0';
-}
-
-/* A line of poolmon's, if anything is in use. */
-static unsigned print_leak(int file, const UCHAR tag[4], const char *type, ULONG allocs,
-                           ULONG frees, SIZE_T bytes)
-{
-    ULONG in_use = allocs - frees;
-    char shown[5];
-    print_tag(tag, shown);
-    if (in_use == 0)
-        return 0;
-    dprintf(file, "%-4s %-5s %10" PRIu32 " %10" PRIu32 " %10" PRIu32 " %12zu %10zu\n", shown, type,
-            allocs, frees, in_use, bytes, bytes / in_use);
-    return 1;
-}
-
-static unsigned print_leaks(int file, const SYSTEM_POOLTAG *rows, ULONG count)
-{
-    unsigned lines = 0;
-    for (ULONG i = 0; i < count; i++) {
-        const SYSTEM_POOLTAG *row = &rows[i];
-        bool leaks =
-            row->PagedAllocs != row->PagedFrees || row->NonPagedAllocs != row->NonPagedFrees;
-        if (leaks && lines == 0)
-            dprintf(file, "%-4s %-5s %10s %10s %10s %12s %10s\n", "Tag", "Type", "Allocs", "Frees",
-                    "Diff", "Bytes", "Per Alloc");
-        lines += print_leak(file, row->Tag, "Nonp", row->NonPagedAllocs, row->NonPagedFrees,
-                            row->NonPagedUsed);
-        lines +=
-            print_leak(file, row->Tag, "Paged", row->PagedAllocs, row->PagedFrees, row->PagedUsed);
-    }
-    return lines;
-}
-
-unsigned pb_executive_leaks(int file)
-{
-    ULONG count = PbQueryPoolTags(NULL, 0);
-    SYSTEM_POOLTAG *rows = count != 0 ? pb_pages_map(count * sizeof *rows) : NULL;
-    if (rows == NULL)
-        return 0;
-    ULONG there = PbQueryPoolTags(rows, count);
-    unsigned lines = print_leaks(file, rows, there < count ? there : count);
-    pb_pages_unmap(rows, count * sizeof *rows);
-    return lines;
 }

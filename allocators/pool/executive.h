@@ -14,8 +14,10 @@ struct pool_front *pb_executive(void);
 /* The same if it has begun, else NULL. */
 struct pool_front *pb_executive_begun(void);
 
-/* Writes one line a tag and kind of pool that has blocks in use, as poolmon shows them, under a
- * line of heads; nothing if there are none. Returns how many lines but the first. */
+/* Writes one line a tag and kind of pool that has blocks in use, or more frees than allocations, as
+ * poolmon shows them, under a line that says so and one of heads; a line behind them if the table
+ * of tags was full; with tags=off how many blocks are in use; nothing if there are none. Returns
+ * how many lines are about tags. */
 unsigned pb_executive_leaks(int file);
 
 #endif

@@ -295,28 +295,33 @@ static bool may_free(const struct found *found, const void *at, uint32_t tag)
     return true;
 }
 
-void pb_front_free(struct pool_front *front, void *block, uint32_t tag)
+bool pb_front_free(struct pool_front *front, void *block, uint32_t tag)
 {
     struct found found;
+    bool freed = false;
     if (!find(front, block, &found) || !may_free(&found, block, tag))
-        return;
+        return false;
     const struct pool_block *b = &found.block;
     switch (found.where) {
     case FOUND_POOL:
-        if (pb_pool_release(front->pool, block, b) && b->owner != NULL)
+        freed = pb_pool_release(front->pool, block, b);
+        if (freed && b->owner != NULL)
             PsReturnPoolQuota(b->owner, (POOL_TYPE)b->type, b->granted);
         break;
     case FOUND_SPECIAL:
-        if (pb_pool_special_free(special_of(front), block))
+        freed = pb_pool_special_free(special_of(front), block);
+        if (freed)
             count_freed(front, b->tag, b->type, b->granted);
         break;
     case FOUND_RESERVE:
-        if (!pb_pool_reserve_free(front->reserve, block))
+        freed = pb_pool_reserve_free(front->reserve, block);
+        if (!freed)
             break;
         count_freed(front, b->tag, b->type, b->granted);
         atomic_fetch_sub_explicit(&front->reserved, 1, memory_order_relaxed); /* a figure */
         break;
     }
+    return freed;
 }
 
 size_t pb_front_usable(struct pool_front *front, const void *block, bool *charged)

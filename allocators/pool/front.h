@@ -87,8 +87,8 @@ void pb_front_close(struct pool_front *front);
 /* A block; or NULL, after a bugcheck too; or a status raised. */
 void *pb_front_allocate(struct pool_front *front, const struct pool_ask *ask);
 
-/* `tag` 0: not compared, unless the block is protected. */
-void pb_front_free(struct pool_front *front, void *block, uint32_t tag);
+/* `tag` 0: not compared, unless the block is protected. False after a bugcheck: nothing is freed. */
+bool pb_front_free(struct pool_front *front, void *block, uint32_t tag);
 
 /* Bytes that the block holds for its owner; 0 after a bugcheck. `charged` may be NULL. */
 size_t pb_front_usable(struct pool_front *front, const void *block, bool *charged);

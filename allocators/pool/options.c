@@ -30,7 +30,7 @@ static const char *const special_names[] = {"off", "overrun", "underrun", NULL};
 
 #define TERABYTE ((uint64_t)1 << 40)
 
-const struct pb_option pool_option_table[] = {
+const struct pb_option pb_pool_option_table[] = {
     ROW_CHOICE(profile, "x64", profile_names,
                "which NT: granule, header, lists and what came and went; nt4, w2k, xp and those in "
                "86 are of 32 bits and align to 8"),
@@ -50,6 +50,9 @@ const struct pb_option pool_option_table[] = {
     ROW_FLAG(page_walk, "off", "each slow call walks every block of the page"),
     ROW_CHOICE(tail_reuse, "auto", switch_names,
                "the rest of a big allocation's last page serves small requests"),
+    ROW_FLAG(straight, "on",
+             "what is common (no check, tag or quota, 16-byte granules) takes a way of its own, "
+             "inlined; off: the general one, as all with a switch take it that the short one lacks"),
     ROW_UINT(paged_pools, "pools", "4", 1, 16, "paged pools that threads take turns with"),
     ROW_UINT(nonpaged_pools, "pools", "1", 1, 16, "nonpaged pools that threads take turns with"),
     ROW_UINT(processors, "processors", "0", 0, 1024,

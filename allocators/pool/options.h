@@ -7,6 +7,8 @@
 
 #include "nt/tuning.h"
 
+#include <stdbool.h>
+
 enum pool_switch { POOL_AUTO, POOL_OFF, POOL_ON }; /* {"auto", "off", "on"} */
 enum pool_search { POOL_SEARCH_EXACT, POOL_SEARCH_NEXT };
 enum pool_lock_option { /* names as nt/lock.h has them; a mutex sleeps, as the paged pool's does */
@@ -26,6 +28,7 @@ struct pool_options {
     uint64_t lock;           /* fas (default), none, dec, ticket, mcs, mutex */
     uint64_t lists;          /* enum pool_switch: per-processor lists P */
     uint64_t shared_lists;   /* shared lists L behind them */
+    uint64_t straight;       /* the common case has a path of its own: quick.h */
     uint64_t list_depth;     /* 4; 0..32768 */
     uint64_t tune;           /* flag: adjust list depths by the tuning rule; default off */
     uint64_t search;         /* exact, next: where the search of the free lists begins */
@@ -53,10 +56,11 @@ struct pool_options {
     uint64_t release;        /* bytes: a freed run goes back to the system from this length on; 0 never */
     char paged_dir[PB_OPTION_TEXT_MAX]; /* where the paged arena's file is made */
     struct pb_tuning tuning;
-    /* not a row: what PB_POOLMON asks of the executive */
+    /* not rows: what PB_POOLMON and PbNtChecked ask of the executive when it begins */
     int64_t tags_file; /* the table of tags is mapped on descriptor `tags_file` - 1; 0: on none */
+    bool checked_build; /* the pool marks what it caches, as with `checked` */
 };
 
-extern const struct pb_option pool_option_table[];
+extern const struct pb_option pb_pool_option_table[];
 
 #endif

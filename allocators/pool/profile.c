@@ -53,7 +53,7 @@ void pb_pool_shape(const struct pool_options *options, struct pool_shape *shape)
         .link_checks = shape_switch(options->link_checks, profile->link_checks),
         .page_walk = options->page_walk != 0,
         .tail_reuse = shape_switch(options->tail_reuse, profile->tail_reuse),
-        .checked = options->checked != 0,
+        .checked = options->checked != 0 || options->checked_build,
     };
     shape->verify = shape->link_checks || shape->page_walk;
     if (shape->processor_lists || shape->shared_lists)

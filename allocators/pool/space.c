@@ -108,10 +108,10 @@ static void space_settle(struct pool_space *space, const struct pool *pool, enum
 }
 
 /* What of quick.h's conditions holds. */
-static void space_settle_quick(struct pool_space *space)
+static void space_settle_quick(struct pool_space *space, const struct pool_options *options)
 {
     const struct pool_shape *shape = &space->shape;
-    space->common = shape->wide && !shape->checked && space->tags == NULL;
+    space->common = options->straight && shape->wide && !shape->checked && space->tags == NULL;
     if (space->common && space->pools == 1 && pool_guard_plain(space->mode) && !shape->verify &&
         !shape->delayed_frees)
         space->quick = &space->descriptors[space->first];
@@ -135,7 +135,7 @@ static int space_open_rest(struct pool_space *space, const struct pool_options *
         goto out_descriptors;
     error = pb_pool_lists_open(space, pb_pool_processors(options), (unsigned)options->list_depth);
     if (error == 0) {
-        space_settle_quick(space);
+        space_settle_quick(space, options);
         return 0;
     }
 

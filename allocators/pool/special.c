@@ -7,8 +7,10 @@
  * I2       a slot is live, claimed by one thread that frees it, or in the queue of the freed, which
  *          is reused from its other end; the last `quarantine` of the queue are not
  * Locks    latch, around slots and queue; no call of the system is made with it held
+ *          A fault on a guard or a freed page is told, by the handler of nt/fixup.h, in NT's line
  * Cost     two calls of the system an allocation and a free, and a page filled and read */
 #include "pool/special.h"
+#include "nt/fixup.h"
 #include "nt/latch.h"
 
 #include <poolbench/nt/page.h>
@@ -16,7 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { SPECIAL_PATTERN = 0xA7, SPECIAL_GRANULE = 16 };
+enum { SPECIAL_PATTERN = 0xA7, SPECIAL_GRANULE = 16, SPECIAL_WATCHED = 16 };
 static const uint32_t SPECIAL_END = UINT32_MAX; /* of the queue */
 
 enum special_state { SPECIAL_NEVER, SPECIAL_FREED, SPECIAL_LIVE, SPECIAL_CLAIMED };
@@ -39,10 +41,44 @@ struct pool_special {
     struct pb_latch latch PB_CACHE_ALIGNED;
     /* guarded by latch */
     struct special_slot *slots;
-    uint32_t fresh; /* slots from here on were never used */
+    _Atomic uint32_t fresh; /* slots from here on were never used; a witness reads it without */
     uint32_t oldest, newest, queued;
     uint32_t count;
 };
+
+/* Those whose faults have a witness; who finds no place has none. */
+static _Atomic(struct pool_special *) watched[SPECIAL_WATCHED];
+
+/* What NT would stop with, by its line: the fault itself goes on to whoever handles it, and ends
+ * the program where it happened. In the handler of the fault. */
+static void special_witness(const struct pb_fault *fault)
+{
+    for (unsigned i = 0; i < SPECIAL_WATCHED; i++) {
+        /* acquire: pairs with special_watch */
+        struct pool_special *special = atomic_load_explicit(&watched[i], memory_order_acquire);
+        if (special == NULL || !pb_pool_special_owns(special, (const void *)fault->address))
+            continue;
+        size_t index = (fault->address - (uintptr_t)special->base) / special->page_bytes;
+        bool freed = index % 2 == 1 &&
+                     index / 2 < atomic_load_explicit(&special->fresh, memory_order_relaxed);
+        pb_bugcheck_tell(freed ? PAGE_FAULT_IN_FREED_SPECIAL_POOL
+                               : PAGE_FAULT_BEYOND_END_OF_ALLOCATION,
+                         fault->address, fault->write, fault->instruction, 0);
+        return;
+    }
+}
+
+/* Puts `now` where `before` is, if that is there. */
+static void special_watch(struct pool_special *before, struct pool_special *now)
+{
+    for (unsigned i = 0; i < SPECIAL_WATCHED; i++) {
+        struct pool_special *there = before;
+        /* acq_rel: pairs with the witness's load */
+        if (atomic_compare_exchange_strong_explicit(&watched[i], &there, now, memory_order_acq_rel,
+                                                    memory_order_relaxed))
+            return;
+    }
+}
 
 struct pool_special *pb_pool_special_open(size_t pages, unsigned quarantine)
 {
@@ -63,6 +99,10 @@ struct pool_special *pb_pool_special_open(size_t pages, unsigned quarantine)
     special->base = pb_pages_system->reserve(special->range_bytes);
     if (special->base == NULL)
         goto out_slots;
+    special_watch(NULL, special);
+    /* release: the witness sees what was set up before */
+    atomic_store_explicit(&pb_fault_witness, special_witness, memory_order_release);
+    (void)pb_fixup_install(); /* refused only where no fault can be caught */
     return special;
 
 out_slots:
@@ -76,6 +116,7 @@ void pb_pool_special_close(struct pool_special *special)
 {
     if (special == NULL)
         return;
+    special_watch(special, NULL);
     pb_pages_system->unreserve(special->base, special->range_bytes);
     pb_pages_unmap(special->slots, special->pages * sizeof *special->slots);
     pb_pages_unmap(special, sizeof *special);
@@ -89,8 +130,13 @@ static unsigned char *special_page(const struct pool_special *special, uint32_t 
 /* A slot to use, or SPECIAL_END. Latch held. */
 static uint32_t special_pop(struct pool_special *special)
 {
-    if (special->fresh < special->pages)
-        return special->fresh++;
+    /* relaxed: the latch orders it, and a witness asks for a slot that was freed before its fault
+     */
+    uint32_t fresh = atomic_load_explicit(&special->fresh, memory_order_relaxed);
+    if (fresh < special->pages) {
+        atomic_store_explicit(&special->fresh, fresh + 1, memory_order_relaxed);
+        return fresh;
+    }
     if (special->queued <= special->quarantine)
         return SPECIAL_END;
     uint32_t slot = special->oldest;

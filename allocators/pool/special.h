@@ -2,7 +2,8 @@
 /* Special pool: each allocation alone on a page whose neighbours are inaccessible, at the page's end
  * (an overrun faults at once) or its start (an underrun does); the rest of the page is filled with a
  * pattern that is looked at when the block is freed. A freed page stays inaccessible for a while:
- * the last `quarantine` frees, so that a use after free faults.
+ * the last `quarantine` frees, so that a use after free faults. Such faults, outside of PB_TRY, are
+ * told as PAGE_FAULT_BEYOND_END_OF_ALLOCATION or PAGE_FAULT_IN_FREED_SPECIAL_POOL and passed on.
  * Source:  WDK, "Special Pool". The block is aligned to 16 (overrun: up to 15 pattern bytes lie
  *          between its end and the page's end, and are checked).
  * Threads: any; one mutex-like spin lock of its own. May include: nt/. */

@@ -211,7 +211,7 @@ static int pool_version(struct pb_heap *heap, char *out, size_t size)
 {
     struct pool_heap *pool = heap_of(heap);
     char profile[64], notes[256] = "";
-    (void)pb_option_print(pb_option_find(pool_option_table, "profile"), &pool->front->options,
+    (void)pb_option_print(pb_option_find(pb_pool_option_table, "profile"), &pool->front->options,
                           profile, sizeof profile);
     pb_pool_notes(pool->pool, notes, sizeof notes);
     snprintf(out, size, "profile %s%s%s", profile, notes[0] != '\0' ? "; " : "", notes);
@@ -227,7 +227,7 @@ const struct pb_allocator pb_allocator_pool = {
     .name = "pool",
     .summary = "blocks with headers, exact-fit lists, coalescing, lookaside lists a processor",
     .source = "Windows NT executive pool: Russinovich et al., Windows Internals, 6th ed., 2012",
-    .options = pool_option_table,
+    .options = pb_pool_option_table,
     .option_bytes = sizeof(struct pool_options),
     .capabilities = PB_CAP_REMOTE_FREE | PB_CAP_STAYS_MAPPED | PB_CAP_BACKING,
     .unavailable = pb_pool_heap_refuses,

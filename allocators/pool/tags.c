@@ -183,6 +183,12 @@ static bool tags_head_sound(const struct tags_head *head)
            head->sets <= TAGS_SETS_MAX && (head->sets & (head->sets - 1)) == 0;
 }
 
+bool pb_pool_tags_in(int file)
+{
+    uint64_t magic;
+    return pread(file, &magic, sizeof magic, 0) == (ssize_t)sizeof magic && magic == TAGS_MAGIC;
+}
+
 int pb_pool_tags_attach(int file, struct pool_tags **attached)
 {
     struct tags_head head;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Pool tags: who allocated how much. A table of tags, found by hash without a lock; only making an
- * entry takes one. Counters are per processor (by the low bits of the caller's processor number) and
- * summed when read. When the table is full an allocation goes uncounted, and that is counted.
+ * entry takes one. Counters are per processor (by the low bits of the caller's processor number)
+ * and summed when read. When the table is full an allocation goes uncounted, and that is counted.
  * Source:  the classic pool manager's tracker table, as documented by ReactOS (expool) and WDK,
  *          "PoolMon Display". Differs: counters are per processor; of the 64 known tags that NT
  *          seeds the table with, four are: "None", "BIG ", and the executive's own "Mdl ", "MmCm".
@@ -31,16 +31,21 @@ void pb_pool_tags_close(struct pool_tags *tags);
 void pb_pool_tags_allocated(struct pool_tags *tags, uint32_t tag, bool paged, size_t bytes);
 void pb_pool_tags_freed(struct pool_tags *tags, uint32_t tag, bool paged, size_t bytes);
 
-/* Writes up to `count` rows with at least one allocation, by tag; returns how many tags have one. */
+/* Writes up to `count` rows with at least one allocation, by tag; returns how many tags have one.
+ */
 unsigned pb_pool_tags_read(const struct pool_tags *tags, SYSTEM_POOLTAG *rows, unsigned count);
 uint64_t pb_pool_tags_uncounted(const struct pool_tags *tags);
 
-/* The same by kind, as the contract's slot `tags` has it: counts in full, where NT's have 32 bits. */
+/* The same by kind, as the contract's slot `tags` has it: counts in full, where NT's have 32 bits.
+ */
 size_t pb_pool_tags_rows(const struct pool_tags *tags, struct pb_tag_row *rows, size_t count);
 
-/* Maps the table in `file`, which another process writes, to read. Returns 0, -EINVAL if it is none,
- * or -errno. Ended by pb_pool_tags_close. */
+/* Maps the table in `file`, which another process writes, to read. Returns 0, -EINVAL if it is
+ * none, or -errno. Ended by pb_pool_tags_close. */
 int pb_pool_tags_attach(int file, struct pool_tags **tags);
+
+/* Whether a file begins as a table does. */
+bool pb_pool_tags_in(int file);
 
 /* The slot that the search for a tag begins at; `mask` is slots - 1. r = 40543 * tag in 64 bits,
  * low half XOR high half: 'Fred' of 2048 slots is 904. */

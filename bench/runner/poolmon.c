@@ -4,6 +4,8 @@
  * file that is open shares its number with no other. */
 #include "runner/poolmon.h"
 
+#include "pool/tags_file.h"
+#include "runner/cell.h"
 #include "runner/poolmon_table.h"
 #include "runner/report_text.h"
 #include "runner/run.h"
@@ -244,8 +246,8 @@ static void add_kind(struct snapshot *to, const struct snapshot *last, struct pb
         return;
     row.allocs = widen(before != NULL ? before->allocs : 0, allocs);
     row.frees = widen(before != NULL ? before->frees : 0, frees);
-    if (row.frees > row.allocs) /* they went round before we looked */
-        row.allocs += (uint64_t)1 << 32;
+    if (row.frees > row.allocs && (int32_t)(allocs - frees) > 0)
+        row.allocs += (uint64_t)1 << 32; /* they went round before we looked */
     to->rows[to->n++] = row;
 }
 
@@ -278,6 +280,21 @@ static int read_table(int file, const struct snapshot *last, struct snapshot *ou
     return error;
 }
 
+/* What the table behind a descriptor is called: the cell at work, of a run. */
+static void print_label(int file)
+{
+    char path[64], label[PB_CELL_NAME_MAX], name[PB_CELL_NAME_MAX];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    int readable = open(path, O_RDONLY | O_CLOEXEC);
+    if (readable < 0)
+        return;
+    pb_pool_tags_file_label(readable, label, sizeof label);
+    close(readable);
+    pb_text_clean(label, name, sizeof name);
+    if (name[0] != '\0')
+        printf("%s\n", name);
+}
+
 /* A snapshot, shown beside the last one. Returns 0, -errno, or an exit code above 0. */
 static int refresh(struct follower *f, const struct wishes *w)
 {
@@ -296,6 +313,7 @@ static int refresh(struct follower *f, const struct wishes *w)
         close(file);
         return error;
     }
+    print_label(file);
     int code = show(&now, f->file < 0 ? NULL : same ? &f->last : &nothing, w);
     if (f->file >= 0)
         close(f->file);

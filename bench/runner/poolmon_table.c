@@ -10,6 +10,8 @@
 
 enum { COLUMNS = 10, FIELD_MAX = 24 };
 
+#define NO_PER_ALLOC INT64_MIN
+
 const char *const pb_poolmon_sorts[] = {"tag",   "allocs",    "frees", "diff",
                                         "bytes", "per-alloc", NULL};
 
@@ -42,16 +44,16 @@ void pb_poolmon_compare(const struct pb_tag_row *before, size_t before_n,
     }
 }
 
-/* Live blocks. A snapshot of a table at work may have a free whose allocation it missed. */
+/* Live blocks. Below 0 where blocks of another tag were freed with this one. */
 static int64_t diff_of(const struct pb_tag_row *row)
 {
     return (int64_t)(row->allocs - row->frees);
 }
 
-/* -1: there is none. */
+/* NO_PER_ALLOC: there is none. */
 static int64_t per_alloc(const struct pb_tag_row *row)
 {
-    return diff_of(row) > 0 ? (int64_t)(row->bytes / (uint64_t)diff_of(row)) : -1;
+    return diff_of(row) > 0 ? (int64_t)row->bytes / diff_of(row) : NO_PER_ALLOC;
 }
 
 static int64_t key_of(const struct pb_tag_row *row, enum pb_poolmon_sort by)
@@ -101,9 +103,9 @@ static void format_row(const struct pb_poolmon_row *row, fields out)
     snprintf(out[4], FIELD_MAX, "%" PRIu64, now->frees);
     snprintf(out[5], FIELD_MAX, "(%" PRId64 ")", row->frees);
     snprintf(out[6], FIELD_MAX, "%" PRId64, diff_of(now));
-    snprintf(out[7], FIELD_MAX, "%" PRIu64, now->bytes);
+    snprintf(out[7], FIELD_MAX, "%" PRId64, (int64_t)now->bytes);
     snprintf(out[8], FIELD_MAX, "(%" PRId64 ")", row->bytes);
-    if (per_alloc(now) >= 0)
+    if (per_alloc(now) != NO_PER_ALLOC)
         snprintf(out[9], FIELD_MAX, "%" PRId64, per_alloc(now));
     else
         snprintf(out[9], FIELD_MAX, "-");

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 struct pb_poolmon_row {
-    struct pb_tag_row now;
+    struct pb_tag_row now; /* freed more often than allocated, its bytes are below 0, modulo 2^64 */
     int64_t allocs, frees, bytes; /* since the snapshot before */
 };
 

@@ -178,6 +178,7 @@ static int run_child(struct pb_work *s, const struct pb_plan_slot *slot, struct 
             .input = input,
             .preload = pb_preload_for(&variant, library, sizeof library),
             .poolmon = s->poolmon[0] != '\0' && pb_tags_counted(&variant) ? s->poolmon : NULL,
+            .label = s->plan->cells[slot->cell].name,
             .padding = (size_t)pb_rng_below(&rng, PADDING_BYTES + 1),
             .timeout = (double)s->matrix->settings.timeout,
             .interrupts = &s->interrupts};

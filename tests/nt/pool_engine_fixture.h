@@ -43,8 +43,8 @@ static inline void read_options(const char *text, struct pool_options *options)
 {
     char message[200] = "";
     memset(options, 0, sizeof *options);
-    assert_int_equal(pb_option_defaults(pool_option_table, options), 0);
-    (void)pb_option_parse(pool_option_table, options, text, message, sizeof message);
+    assert_int_equal(pb_option_defaults(pb_pool_option_table, options), 0);
+    (void)pb_option_parse(pb_pool_option_table, options, text, message, sizeof message);
     assert_string_equal(message, "");
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The executive as a whole: how it is configured, begins and ends, what it tells of leaks, and its
- * table of tags in a file that others read. */
+/* The executive as a whole: how it is configured, begins and ends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +10,7 @@
 #include "nt/nt_test.h"
 #include "nt/pages.h"
 #include "nt/pool_calls.h"
+#include "nt/told.h"
 #include "pool/executive.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, ROUNDS = 300, TEXT_BYTES = 4096, TAG_CARL = 0x6C726143 /* "Carl" */ };
+enum { WORKERS = 4, ROUNDS = 300, TAG_CARL = 0x6C726143 /* "Carl" */ };
 
 static void every_error_is_one_clear_line(void **state)
 {
@@ -38,6 +38,9 @@ static void every_error_is_one_clear_line(void **state)
         {"tags=on,,quota=on", -EINVAL, "an option is missing before or after a comma"},
         {"quota=on", -EINVAL, "option 'quota' is for heaps: the executive has"},
         {"type=paged", -EINVAL, "option 'type' is for heaps: the executive has"},
+        {NULL, -EINVAL, "the options are NULL"},
+        {"profile=xp,profile=w2k", -EINVAL, "option 'profile' is given twice"},
+        {"tags=on,paged_pools=2,tags=on", -EINVAL, "option 'tags' is given twice"},
         {"low_water=1,normal_water=5", -EINVAL,
          "option 'normal_water' must not be above low_water"},
     };
@@ -48,8 +51,21 @@ static void every_error_is_one_clear_line(void **state)
         if (strncmp(message, cases[i].line, strlen(cases[i].line)) != 0)
             assert_string_equal(message, cases[i].line);
         assert_null(strchr(message, '\n'));
+        assert_int_equal(PbNtConfigure(cases[i].options, NULL, 0), cases[i].error);
     }
     assert_null(pb_executive_begun());
+}
+
+static void what_is_refused_is_not_offered(void **state)
+{
+    char message[2000] = "";
+    (void)state;
+    assert_int_equal(PbNtConfigure("tag=off", message, sizeof message), -ENOENT);
+    assert_non_null(strstr(message, " profile, lock, lists,"));
+    assert_non_null(strstr(message, ", paged_dir, "));
+    assert_non_null(strstr(message, ", big_entries, checked, "));
+    assert_null(strstr(message, " type,"));
+    assert_null(strstr(message, " quota,"));
 }
 
 static void defaults_are_tags_and_resident(void **state)
@@ -158,20 +174,6 @@ static void rows_are_cut_and_counted(void **state)
 }
 
 /* What was written to standard error while `call` ran; one test program, one file. */
-static void captured(void (*call)(void), char *text)
-{
-    FILE *file = tmpfile();
-    int before = dup(STDERR_FILENO);
-    assert_non_null(file);
-    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
-    call();
-    assert_true(dup2(before, STDERR_FILENO) >= 0);
-    close(before);
-    ssize_t bytes = pread(fileno(file), text, TEXT_BYTES - 1, 0);
-    text[bytes > 0 ? bytes : 0] = '\0';
-    fclose(file);
-}
-
 static void *system_refuses(size_t bytes)
 {
     (void)bytes;
@@ -265,152 +267,11 @@ static void tuning_starts_and_stops_with_it(void **state)
     ExFreePool(ExAllocatePoolWithTag(NonPagedPool, 40, TAG_FRED));
 }
 
-static void print_leaks(void)
-{
-    assert_int_equal(pb_executive_leaks(STDERR_FILENO), 2);
-}
-
-static void leaks_are_shown_as_poolmon_does(void **state)
-{
-    char text[TEXT_BYTES];
-    (void)state;
-    void *freed = ExAllocatePoolWithTag(NonPagedPool, 100, TAG_FRED);
-    void *a = ExAllocatePoolWithTag(NonPagedPool, 100, TAG_FRED);
-    void *b = ExAllocatePoolWithTag(PagedPool, 5000, TAG_FRED);
-    void *c = ExAllocatePoolWithTag(PagedPool, 5000, TAG_CARL);
-    ExFreePool(freed);
-    ExFreePool(c);
-    captured(print_leaks, text);
-    assert_string_equal(text,
-                        "Tag  Type      Allocs      Frees       Diff        Bytes  Per Alloc\n"
-                        "Fred Nonp           2          1          1          128        128\n"
-                        "Fred Paged          1          0          1         8192       8192\n");
-    ExFreePool(a);
-    ExFreePool(b);
-}
-
-/* Runs `child` in a process of its own; what it wrote to standard error. */
-static void run_child(void (*child)(void), char *text)
-{
-    int ends[2], status = 0;
-    size_t used = 0;
-    ssize_t bytes;
-    assert_int_equal(pipe(ends), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        (void)dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        child();
-        exit(0);
-    }
-    close(ends[1]);
-    while ((bytes = read(ends[0], text + used, TEXT_BYTES - 1 - used)) > 0)
-        used += (size_t)bytes;
-    text[used] = '\0';
-    close(ends[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-}
-
-static void leak_and_exit(void)
-{
-    setenv("PB_NT_LEAKS", "1", 1);
-    (void)ExAllocatePoolWithTag(PagedPool, 5000, TAG_CARL);
-}
-
-static void free_and_exit(void)
-{
-    setenv("PB_NT_LEAKS", "1", 1);
-    ExFreePool(ExAllocatePoolWithTag(PagedPool, 5000, TAG_CARL));
-}
-
-static void an_exit_tells_leaks_where_it_is_asked_to(void **state)
-{
-    char text[TEXT_BYTES];
-    (void)state;
-    run_child(leak_and_exit, text);
-    assert_non_null(strstr(text, "Carl Paged          1          0          1         8192"));
-    run_child(free_and_exit, text);
-    assert_null(strstr(text, "Tag "));
-}
-
-static void the_table_can_be_read_by_others(void **state)
-{
-    char path[] = "test_executive.XXXXXX";
-    struct pool_tags *tags = NULL;
-    SYSTEM_POOLTAG rows[4];
-    (void)state;
-    int made = mkstemp(path);
-    assert_true(made >= 0);
-    setenv("PB_POOLMON", path, 1);
-    configure("tags=off"); /* who asks for the table gets it */
-    void *block = ExAllocatePoolWithTag(NonPagedPool, 100, TAG_FRED);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(file >= 0);
-    assert_int_equal(pb_pool_tags_attach(file, &tags), 0);
-    assert_int_equal(pb_pool_tags_read(tags, rows, 4), 1);
-    assert_int_equal(rows[0].TagUlong, TAG_FRED);
-    assert_int_equal(rows[0].NonPagedAllocs, 1);
-    assert_int_equal(rows[0].NonPagedFrees, 0);
-    ExFreePool(block);
-    assert_int_equal(pb_pool_tags_read(tags, rows, 4), 1);
-    assert_int_equal(rows[0].NonPagedFrees, 1);
-    pb_pool_tags_close(tags);
-    close(file);
-    close(made);
-    unsetenv("PB_POOLMON");
-    unlink(path);
-}
-
-static void begin_with_no_file(void)
-{
-    ExFreePool(ExAllocatePoolWithTag(NonPagedPool, 100, TAG_FRED));
-}
-
-static void a_table_that_cannot_be_made_stops_nothing(void **state)
-{
-    char text[TEXT_BYTES];
-    (void)state;
-    setenv("PB_POOLMON", "/nosuch/folder/tags", 1);
-    captured(begin_with_no_file, text);
-    unsetenv("PB_POOLMON");
-    assert_non_null(strstr(text, "PB_POOLMON"));
-    assert_int_equal(row_of(TAG_FRED).NonPagedFrees, 1);
-}
-
-static int refuse_room(int file, size_t from, size_t bytes)
-{
-    (void)file, (void)from, (void)bytes;
-    return -ENOSPC;
-}
-
-/* A full disk takes the file and not its content. */
-static void a_table_without_room_stops_nothing(void **state)
-{
-    struct pb_pages_backing_system full = *pb_pages_backing_system;
-    const struct pb_pages_backing_system *was = pb_pages_backing_system;
-    char path[] = "test_executive.XXXXXX", text[TEXT_BYTES];
-    (void)state;
-    int made = mkstemp(path);
-    assert_true(made >= 0);
-    full.allocate = refuse_room;
-    pb_pages_backing_system = &full;
-    setenv("PB_POOLMON", path, 1);
-    captured(begin_with_no_file, text);
-    unsetenv("PB_POOLMON");
-    pb_pages_backing_system = was;
-    assert_non_null(strstr(text, "PB_POOLMON"));
-    assert_int_equal(row_of(TAG_FRED).NonPagedFrees, 1);
-    close(made);
-    unlink(path);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         pool_test("each error of PbNtConfigure is one clear line", every_error_is_one_clear_line),
+        pool_test("PbNtConfigure offers no option that it refuses", what_is_refused_is_not_offered),
         pool_test("the executive's own defaults are tags=on and resident=on",
                   defaults_are_tags_and_resident),
         pool_test("PbNtConfigure sets options over the defaults, not over the last call's",
@@ -431,15 +292,6 @@ int main(void)
         pool_test("threads that begin at once begin one executive", threads_begin_one_executive),
         pool_test("C5: tune=on starts the tuner and a reset stops it",
                   tuning_starts_and_stops_with_it),
-        pool_test("A9: leaks are shown with poolmon's columns", leaks_are_shown_as_poolmon_does),
-        pool_test("A9: PB_NT_LEAKS=1 tells leaks at exit, and nothing if there are none",
-                  an_exit_tells_leaks_where_it_is_asked_to),
-        pool_test("A9: with PB_POOLMON another process reads the table of tags",
-                  the_table_can_be_read_by_others),
-        pool_test("A9: a table that cannot be made stops nothing",
-                  a_table_that_cannot_be_made_stops_nothing),
-        pool_test("A9: a table that the disk has no room for stops nothing",
-                  a_table_without_room_stops_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,6 +191,34 @@ static void special_pool_sees_a_changed_pattern(void **state)
     assert_int_equal(row_of(TAG_FRED).NonPagedFrees, 1);
 }
 
+/* PbNtChecked, as it is when the executive begins, asks as much as the option does. */
+static void checked_mode_alone_finds_a_second_free(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        PbNtChecked = TRUE;
+        configure(i != 0 ? "profile=xp,processors=1" : "processors=1");
+        void *block = ExAllocatePoolWithTag(NonPagedPool, 100, TAG_FRED);
+        ExFreePoolWithTag(block, TAG_FRED);
+        expect_bugcheck(ExFreePoolWithTag(block, TAG_FRED), BAD_POOL_CALLER,
+                        BAD_CALLER_DOUBLE_FREE);
+        assert_int_equal(nt_seen.p[2], TAG_FRED);
+        assert_int_equal(nt_seen.p[3], (ULONG_PTR)block);
+        assert_ptr_equal(ExAllocatePoolWithTag(NonPagedPool, 100, TAG_FRED), block);
+        PbNtChecked = FALSE; /* what was begun so ends so */
+        ExFreePoolWithTag(block, TAG_FRED);
+        expect_bugcheck(ExFreePool(block), BAD_POOL_CALLER, BAD_CALLER_DOUBLE_FREE);
+        PbNtReset(NULL);
+    }
+    configure("processors=1"); /* and on a free build the list becomes cyclic */
+    void *block = ExAllocatePoolWithTag(NonPagedPool, 100, TAG_FRED);
+    ExFreePool(block);
+    ExFreePool(block);
+    assert_ptr_equal(ExAllocatePoolWithTag(NonPagedPool, 100, TAG_FRED), block);
+    assert_ptr_equal(ExAllocatePoolWithTag(NonPagedPool, 100, TAG_FRED), block);
+    PbNtReset(NULL);
+}
+
 static void the_reserve_knows_its_blocks(void **state)
 {
     (void)state;
@@ -221,6 +249,8 @@ int main(void)
                   a_page_that_no_entry_has_is_untracked),
         pool_test("A15: checked: a second free of a cached block is 0xC2/7",
                   a_second_free_of_a_cached_block_is_caught_in_checked_mode),
+        pool_test("A15: PbNtChecked alone: a second free of a cached block is 0xC2/7",
+                  checked_mode_alone_finds_a_second_free),
         pool_test("A15: special pool: pattern, inside, tag, second free",
                   special_pool_sees_a_changed_pattern),
         pool_test("A15: the must-succeed reserve: tag, second free", the_reserve_knows_its_blocks),

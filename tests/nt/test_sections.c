@@ -233,11 +233,11 @@ static void page_entire_driver(void **state)
     SIZE_T before = pb_resident_total();
     SIZE_T locked =
         pages_of(__start_LOCKED, __stop_LOCKED) + pages_of(__start_LOCKEDDATA, __stop_LOCKEDDATA);
-    MmResetDriverPaging(of(plain_code)); /* never overridden: nothing */
+    MmResetDriverPaging(plain_code); /* never overridden: nothing */
     assert_int_equal(pb_resident_total(), before);
     assert_int_equal(before, locked);
     PVOID handle = MmLockPagableCodeSection(paged_one);
-    unsigned char *base = MmPageEntireDriver(of(plain_code));
+    unsigned char *base = MmPageEntireDriver(plain_code);
     assert_non_null(base);
     assert_int_equal(BYTE_OFFSET(base), 0);
     assert_memory_equal(base, "\177ELF", 4);
@@ -248,9 +248,9 @@ static void page_entire_driver(void **state)
     assert_int_equal(call(2) + locked_data, 19);
     MmUnlockPagableImageSection(handle);
     assert_int_equal(pb_resident_total(), 0);
-    MmResetDriverPaging(of(plain_code));
+    MmResetDriverPaging(plain_code);
     assert_int_equal(pb_resident_total(), locked);
-    MmResetDriverPaging(of(plain_code));
+    MmResetDriverPaging(plain_code);
     assert_int_equal(pb_resident_total(), locked);
 }
 
@@ -258,7 +258,7 @@ static int call_discarded(void)
 {
     (void)signal(SIGSEGV, SIG_DFL);
     call = init_code;
-    if (call(1) != 4 || PbDiscardInitSection(of(plain_code)) == 0)
+    if (call(1) != 4 || PbDiscardInitSection(plain_code) == 0)
         return 1;
     return call(1); /* never returns */
 }
@@ -266,7 +266,7 @@ static int call_discarded(void)
 static int read_discarded(void)
 {
     (void)signal(SIGSEGV, SIG_DFL);
-    if (init_data[0] != 12 || PbDiscardInitSection(of(plain_code)) == 0)
+    if (init_data[0] != 12 || PbDiscardInitSection(plain_code) == 0)
         return 1;
     return init_data[1500];
 }
@@ -278,14 +278,14 @@ static int use_the_rest(void)
     SIZE_T whole =
         (pages_of(__start_INIT, __stop_INIT) + pages_of(__start_INITDATA, __stop_INITDATA)) * page;
     PVOID handle = MmLockPagableCodeSection(init_code);
-    SIZE_T data = PbDiscardInitSection(of(plain_code)); /* locked code stays */
+    SIZE_T data = PbDiscardInitSection(plain_code); /* locked code stays */
     call = init_code;
     if (data != pages_of(__start_INITDATA, __stop_INITDATA) * page || call(1) != 4)
         return 1;
     MmUnlockPagableImageSection(handle);
-    if (PbDiscardInitSection(of(plain_code)) + data != whole)
+    if (PbDiscardInitSection(plain_code) + data != whole)
         return 2;
-    if (PbDiscardInitSection(of(plain_code)) != 0 || PbSectionLockCount(handle) != -1)
+    if (PbDiscardInitSection(plain_code) != 0 || PbSectionLockCount(handle) != -1)
         return 3;
     if (paged_one(1) + locked_code(1) + plain_code(1) != 13 || paged_data + locked_data != 24)
         return 4;

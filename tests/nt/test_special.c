@@ -110,6 +110,69 @@ static void a_use_after_free_faults(void **state)
     pb_pool_special_close(special);
 }
 
+/* What a child that uses `at` wrote; it must end by SIGSEGV. */
+static void told_by_use(volatile unsigned char *at, bool write, char *text, size_t size)
+{
+    int ends[2], status = 0;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)dup2(ends[1], STDERR_FILENO);
+        (void)signal(SIGSEGV, SIG_DFL);
+        (void)pb_fixup_install();
+        if (write)
+            *at = 1;
+        _exit(*at);
+    }
+    (void)close(ends[1]);
+    ssize_t bytes = read(ends[0], text, size - 1); /* one line, one write */
+    text[bytes > 0 ? bytes : 0] = '\0';
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSEGV);
+}
+
+static void assert_told(unsigned char *at, bool write, const char *code)
+{
+    char text[512], expected[256];
+    told_by_use(at, write, text, sizeof text);
+    int length = snprintf(expected, sizeof expected, "bugcheck %s: 0x%llX, 0x%X, 0x", code,
+                          (unsigned long long)(uintptr_t)at, write);
+    assert_true(length > 0);
+    if (strncmp(text, expected, (size_t)length) != 0)
+        assert_string_equal(text, expected);
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+}
+
+static void a_fault_is_told_and_passed_on(void **state)
+{
+    static const char beyond[] = "0xCD PAGE_FAULT_BEYOND_END_OF_ALLOCATION (used beyond the bounds "
+                                 "of a block of special pool)",
+                      freed[] = "0xCC PAGE_FAULT_IN_FREED_SPECIAL_POOL (a freed block of special "
+                                "pool is used)";
+    char text[512];
+    (void)state;
+    if (!nt_catch_faults())
+        skip();
+    struct pool_special *special = open_special(4), *other = open_special(4);
+    unsigned char *over = pb_pool_special_allocate(special, NonPagedPool, 64, DERF, false);
+    unsigned char *under = pb_pool_special_allocate(other, NonPagedPool, 64, DERF, true);
+    assert_told(over + 64, true, beyond);
+    assert_told(under - 1, false, beyond);
+    assert_told(over + 2 * pb_page_bytes(), true, beyond); /* never anybody's */
+    pb_pool_special_free(special, over);
+    assert_told(over, false, freed);
+    assert_told(over + 63, true, freed);
+    pb_pool_special_free(other, under);
+    assert_told(under, true, freed);
+    pb_pool_special_close(other);
+    told_by_use(NULL, false, text, sizeof text); /* another's fault is not told */
+    assert_null(strstr(text, "bugcheck"));
+    pb_pool_special_close(special);
+}
+
 static void a_changed_pattern_is_found_at_free(void **state)
 {
     static const struct {
@@ -314,6 +377,8 @@ int main(void)
                 a_block_ends_or_begins_its_page),
         nt_test("A14: what lies beyond a block is inaccessible", what_lies_beyond_a_block_faults),
         nt_test("A14: a freed page is inaccessible", a_use_after_free_faults),
+        nt_test("A14: a fault is told as 0xCD or 0xCC, and is still a SIGSEGV",
+                a_fault_is_told_and_passed_on),
         nt_test("A14, A15: 0x19/20 at free when the pattern changed, and nothing is freed",
                 a_changed_pattern_is_found_at_free),
         nt_test("A14: find and owns", find_tells_what_a_block_is_and_owns_where_it_lies),

@@ -44,6 +44,15 @@ for header in "$work"/usr/include/poolbench/*.h "$work"/usr/include/poolbench/nt
     "$compiler" $strict -fsyntax-only -I"$work/usr/include" "$work/alone.c"
 done
 
+# C++ is told so, where there is a compiler of it
+echo '#include <poolbench/ntmm.h>' >"$work/user.cc"
+echo 'int main() { return 0; }' >"$work/none.cc"
+if "$compiler" -fsyntax-only "$work/none.cc" 2>"$work/log"; then
+    ! "$compiler" -fsyntax-only -I"$work/usr/include" "$work/user.cc" 2>"$work/log" ||
+        { echo "C++ takes the headers" >&2; exit 1; }
+    grep -m 1 error "$work/log" | grep -q 'poolbench/ntmm.h is C11' || { cat "$work/log" >&2; exit 1; }
+fi
+
 quietly cmake -S "$source/tests/package" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/usr" \
     -DCMAKE_C_COMPILER="$compiler" -DCMAKE_C_FLAGS="$*"
 quietly cmake --build "$work/cmake"

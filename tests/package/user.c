@@ -51,6 +51,9 @@ int main(void)
     if (use_zone(segment) != 0 || use_lookaside() != 0)
         return 1;
     ExFreePoolWithTag(segment, TAG);
+    if (PbDiscardInitSection(use_zone) != 0 || MmPageEntireDriver(use_zone) == NULL)
+        return say("a program without sections is not known, or has some");
+    MmResetDriverPaging(use_zone);
     if (PbQueryPoolTags(&row, 1) < 1)
         return say("nothing was counted");
     PbNtReset(&leaked);

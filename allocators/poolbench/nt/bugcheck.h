@@ -26,7 +26,13 @@ enum {
     PROCESS_HAS_LOCKED_PAGES = 0x76,   /* an MDL unlocked that was not locked: p2 it */
     NO_MORE_SYSTEM_PTES = 0x3F,        /* an MDL could not be mapped: p2 pages */
     BAD_POOL_CALLER = 0xC2,            /* p1 says which: enum pb_bad_pool_caller */
-    DRIVER_VERIFIER_DETECTED_VIOLATION = 0xC4 /* checked mode: p1 as for BAD_POOL_CALLER */
+    DRIVER_VERIFIER_DETECTED_VIOLATION = 0xC4, /* checked mode: p1 enum pb_mdl_violation, or
+                                                  BAD_CALLER_DOUBLE_FREE: p2 a lookaside list, p3
+                                                  its tag, p4 the entry */
+    /* The next two are a line and not a call of the hook: the fault is then passed on as a signal.
+     * p1 the address, p2 1 if it was written, p3 the instruction */
+    PAGE_FAULT_IN_FREED_SPECIAL_POOL = 0xCC,
+    PAGE_FAULT_BEYOND_END_OF_ALLOCATION = 0xCD
 };
 
 /* First parameter of BAD_POOL_HEADER. */
@@ -38,7 +44,8 @@ enum pb_bad_pool_header {
     BAD_HEADER_SIZE_ZERO = 0x8,
     BAD_HEADER_NEXT_PAGE = 0x9,     /* the next block would lie in another page */
     BAD_HEADER_WALK = 0xA,          /* a block not met when walking its page */
-    BAD_HEADER_OVERRUN = 0x20,      /* special pool, or the block behind: pattern or header changed */
+    BAD_HEADER_OVERRUN = 0x20,      /* special pool: the pattern around a block changed, p2 block, p3
+                                       where, p4 what is there; or a header behind or before did */
     BAD_HEADER_AFTER_FREE = 0x21,   /* written to after it was freed */
     BAD_HEADER_UNTRACKED = 0x23     /* p2 a page of the pool at which nothing big begins: freed
                                        already, never allocated, or inside a big allocation */
@@ -57,7 +64,7 @@ enum pb_bad_pool_caller {
     BAD_CALLER_NOT_CONTIGUOUS = 0x60, /* p2 an address MmAllocateContiguousMemory never gave */
     BAD_CALLER_INSIDE_BLOCK = 0x99,   /* p2 an address inside a block */
     BAD_CALLER_MUST_SUCCEED = 0x9A,   /* must-succeed pool is no longer supported: p2 type, p3 bytes */
-    BAD_CALLER_TAG_ZERO = 0x9B,   /* p2 type, p3 bytes */
+    BAD_CALLER_TAG_ZERO = 0x9B,   /* p2 type, p3 bytes, p4 the tag */
     BAD_CALLER_TAG_BIG = 0x9C,
     BAD_CALLER_TAG_NO_LETTER = 0x9D
 };
@@ -66,6 +73,7 @@ typedef void pb_bugcheck_fn(uint32_t code, uint64_t p1, uint64_t p2, uint64_t p3
 
 extern pb_bugcheck_fn *pb_bugcheck_hook; /* never NULL; set before any thread */
 pb_bugcheck_fn pb_bugcheck_abort;        /* the standard hook; does not return */
+pb_bugcheck_fn pb_bugcheck_tell; /* writes its line alone; async-signal-safe */
 
 /* Calls the hook; returns if that does. NT's own never does. */
 void KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4);

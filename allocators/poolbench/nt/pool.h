@@ -74,8 +74,8 @@ SIZE_T ExQueryPoolBlockSize(PVOID PoolBlock, PBOOLEAN QuotaCharged);
 
 /* Sets options of the executive ("profile=xp,link_checks=off,paged_pools=4"; `poolbench describe
  * pool` prints them all), over their defaults. Before the first use of any pool routine, or after
- * PbNtReset. Returns 0; -EBUSY if the executive has begun; or -EINVAL, -ENOENT, -ERANGE, and one
- * line in `message` that says what is wrong and what is allowed. */
+ * PbNtReset. Returns 0; -EBUSY if the executive has begun; or -EINVAL (`options` NULL, or one given
+ * twice, too), -ENOENT, -ERANGE, and one line in `message` that says what is wrong and what is allowed. */
 int PbNtConfigure(const char *options, char *message, size_t message_size);
 
 /* Ends the executive: every block dies, the tables are empty, the next use begins anew, with the

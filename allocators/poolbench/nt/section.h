@@ -131,13 +131,19 @@ void MmUnlockPagableImageSection(PVOID ImageSectionHandle);
 /* Makes the whole image of the address pageable, its LOCKED sections too but for what was locked by
  * the calls above, and asks the system to page it out. Returns the image's first address; NULL if
  * no image lies there. The second locks LOCKED sections again; nothing if the first was not called.
- */
+ * Both, and the one below, also take a function's name. */
 PVOID MmPageEntireDriver(PVOID AddressWithinSection);
 void MmResetDriverPaging(PVOID AddressWithinSection);
+#define MmPageEntireDriver(AddressWithinSection)                                                   \
+    MmPageEntireDriver((PVOID)(ULONG_PTR)(AddressWithinSection))
+#define MmResetDriverPaging(AddressWithinSection)                                                  \
+    MmResetDriverPaging((PVOID)(ULONG_PTR)(AddressWithinSection))
 
 /* Gives back the whole pages of the INIT sections of the address's image and returns their bytes;
  * who calls or reads them afterwards faults. Sections that are locked stay. */
 SIZE_T PbDiscardInitSection(PVOID AddressWithinImage);
+#define PbDiscardInitSection(AddressWithinImage)                                                   \
+    PbDiscardInitSection((PVOID)(ULONG_PTR)(AddressWithinImage))
 
 /* How often a section is locked by handle; -1: no such handle. */
 LONG PbSectionLockCount(PVOID ImageSectionHandle);

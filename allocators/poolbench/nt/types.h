@@ -5,6 +5,10 @@
 #ifndef POOLBENCH_NT_TYPES_H
 #define POOLBENCH_NT_TYPES_H
 
+#if defined(__cplusplus)
+#error "poolbench/ntmm.h is C11: include it from C"
+#endif
+
 #include <stddef.h>
 #include <stdint.h>
 
