@@ -30,18 +30,21 @@ struct pool_header *pb_pool_carve(struct pool_space *space, struct pool_want wan
  */
 bool pb_pool_give_back(struct pool_space *space, struct pool_header *header);
 
-/* Cuts a block out of the unlisted free one of `size` granules (up to a page), `lead` granules
- * behind its start, and lists what is left before and behind. */
+/* Cuts a block out of the unlinked free one of `size` granules (up to a page), `lead` granules
+ * behind its start, and lists what is left before and behind. `emptied`: what pool_unlink returned.
+ */
 PB_INLINE struct pool_header *pool_carve(const struct pool_space *space,
                                          struct pool_descriptor *descriptor,
-                                         struct pool_header *header, unsigned size, unsigned lead,
-                                         const struct pool_want *want, bool wide)
+                                         struct pool_header *header, unsigned size, bool emptied,
+                                         unsigned lead, const struct pool_want *want, bool wide)
 {
     const unsigned shift = pool_shift(space, wide);
     unsigned granules = want->granules;
     unsigned rest = size - lead - granules;
     if (lead > 0) {
-        pool_list(space, descriptor, header, lead, false, wide);
+        bool listed = pool_link_in(space, descriptor, header, lead, false, wide);
+        pool_relisted(descriptor, size, emptied, lead, listed);
+        emptied = false;
         header = pool_behind(header, lead, shift);
         pool_set_previous(header, lead, descriptor->index, wide);
     }
@@ -49,11 +52,15 @@ PB_INLINE struct pool_header *pool_carve(const struct pool_space *space,
     if (rest > 0) {
         struct pool_header *behind = pool_behind(header, granules, shift);
         pool_set_previous(behind, granules, descriptor->index, wide);
-        pool_list(space, descriptor, behind, rest, false, wide);
+        bool listed = pool_link_in(space, descriptor, behind, rest, false, wide);
+        pool_relisted(descriptor, size, emptied, rest, listed);
+        emptied = false;
         pool_tell_next(space, descriptor, behind, rest, wide);
     } else {
         pool_tell_next(space, descriptor, header, granules, wide);
     }
+    if (emptied) /* and nothing is left of it */
+        pool_set_listed(descriptor, size - 1, false);
     return header;
 }
 
@@ -77,6 +84,7 @@ PB_INLINE void *pool_coalesce(const struct pool_space *space, struct pool_descri
 {
     const unsigned shift = pool_shift(space, wide);
     unsigned before = pool_previous(header, wide);
+    bool emptied = false;
     struct pool_header *next = pool_behind(header, size, shift);
     /* in a joined block it tells a second free; but not behind a block of one granule, for then the
      * links of the joined block lie here: such a second free can go unseen, as on NT */
@@ -89,16 +97,19 @@ PB_INLINE void *pool_coalesce(const struct pool_space *space, struct pool_descri
     if (before != 0) {
         struct pool_header *previous = pool_before(header, before, shift);
         if (pool_type(previous, wide) == POOL_TYPE_FREE) {
-            pool_unlist(space, descriptor, previous, before, wide);
+            emptied = pool_unlink(space, descriptor, previous, before, wide);
             size += before;
             header = previous;
         }
     }
     if (PB_UNLIKELY(size == pool_page_granules(space, wide))) {
+        if (emptied)
+            pool_set_listed(descriptor, before - 1, false);
         descriptor->TotalPages--;
         return header;
     }
-    pool_list(space, descriptor, header, size, true, wide);
+    bool listed = pool_link_in(space, descriptor, header, size, true, wide);
+    pool_relisted(descriptor, before, emptied, size, listed);
     pool_tell_next(space, descriptor, header, size, wide);
     return NULL;
 }

@@ -26,8 +26,8 @@ PB_INLINE struct pool_header *engine_take(struct pool_space *space,
         header = NULL;
     if (PB_LIKELY(header != NULL)) {
         unsigned lead = pool_lead(space, header, list + 1, want, wide);
-        pool_unlist(space, descriptor, header, list + 1, wide);
-        header = pool_carve(space, descriptor, header, list + 1, lead, want, wide);
+        bool emptied = pool_unlink(space, descriptor, header, list + 1, wide);
+        header = pool_carve(space, descriptor, header, list + 1, emptied, lead, want, wide);
         descriptor->TotalBytes += (size_t)want->granules << pool_shift(space, wide);
         descriptor->RunningAllocs++;
     }
@@ -65,8 +65,8 @@ static PB_NOINLINE struct pool_header *engine_take_page(struct pool_space *space
                       wide); /* faults the page in, without the guard */
     pool_page_set(space, header, POOL_PAGE_BLOCKS);
     pool_guard_lock(space->mode, &descriptor->guard, &hold);
-    header = pool_carve(space, descriptor, header, pool_page_granules(space, wide), want->align - 1,
-                        want, wide);
+    header = pool_carve(space, descriptor, header, pool_page_granules(space, wide), false,
+                        want->align - 1, want, wide);
     descriptor->TotalBytes += (size_t)want->granules << pool_shift(space, wide);
     descriptor->TotalPages++;
     descriptor->RunningAllocs++;

@@ -71,7 +71,7 @@ struct pool_counts {
     uint64_t total_pages, total_big_pages;
     uint64_t total_bytes;                   /* in use, headers included, cached blocks included */
     uint64_t list_allocates, list_hits, list_frees, list_free_hits;
-    uint64_t cached_bytes;                  /* in P and L lists and pending frees */
+    uint64_t cached_blocks, cached_bytes;   /* in P and L lists and pending frees */
     uint64_t pages_taken, os_calls;
     uint64_t lock_acquisitions, lock_contended;
     uint64_t held_bytes, held_peak_bytes, locked_bytes;

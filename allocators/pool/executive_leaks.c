@@ -63,11 +63,29 @@ static unsigned print_rows(int file)
     return lines;
 }
 
-/* Without the rows, or not all of them. */
-static void print_live(int file, size_t live, const char *more)
+/* Blocks in use, and nothing is touched to count them: a list may hold a block twice. Below 0 where
+ * more was freed than allocated. */
+static int64_t blocks_in_use(struct pool_front *front)
 {
-    dprintf(file, "poolbench: %zu block%s never freed; %s\n", live, live == 1 ? " was" : "s were",
-            more);
+    /* relaxed: a figure for a report */
+    uint64_t live = atomic_load_explicit(&front->reserved, memory_order_relaxed);
+    live += pb_front_special_count(front);
+    for (unsigned class = 0; class < POOL_CLASSES; class ++) {
+        struct pool_counts counts;
+        pb_pool_counts(front->pool, (enum pool_class) class, &counts);
+        live += counts.running_allocs - counts.running_frees - counts.cached_blocks;
+    }
+    return (int64_t)live;
+}
+
+/* Without the rows, or not all of them. */
+static void print_live(int file, int64_t live, const char *more)
+{
+    if (live < 0)
+        dprintf(file, "poolbench: %" PRId64 " more frees than allocations; %s\n", -live, more);
+    else
+        dprintf(file, "poolbench: %" PRId64 " block%s never freed; %s\n", live,
+                live == 1 ? " was" : "s were", more);
 }
 
 unsigned pb_executive_leaks(int file)
@@ -77,7 +95,7 @@ unsigned pb_executive_leaks(int file)
         return 0;
     unsigned lines = front->tags != NULL ? print_rows(file) : 0;
     bool full = front->tags != NULL && pb_pool_tags_uncounted(front->tags) != 0;
-    size_t live = full || front->tags == NULL ? pb_front_live(front) : 0;
+    int64_t live = full || front->tags == NULL ? blocks_in_use(front) : 0;
     if (front->tags == NULL && live != 0)
         print_live(file, live, "tags=on says whose");
     else if (full && (live != 0 || lines != 0))

@@ -93,33 +93,59 @@ PB_INLINE struct pool_header *pool_first(const struct pool_space *space,
     return offset == 0 ? NULL : pool_header_before(space->base + offset, false);
 }
 
-/* Makes a free block of a header whose PreviousSize is set. A freed block goes to the head of its
- * list, the remainder of a split to the tail. */
-PB_INLINE void pool_list(const struct pool_space *space, struct pool_descriptor *descriptor,
-                         struct pool_header *header, unsigned granules, bool freed, bool wide)
+/* Makes a free block of a header whose PreviousSize is set, and puts it on its list, but for the
+ * map. A freed block goes to the head of its list, the remainder of a split to the tail. False: it
+ * has no room for links, is nothing but a header, and waits for a neighbour to join. */
+PB_INLINE bool pool_link_in(const struct pool_space *space, struct pool_descriptor *descriptor,
+                            struct pool_header *header, unsigned granules, bool freed, bool wide)
 {
     unsigned list = granules - 1;
     pool_set_size(header, granules, POOL_TYPE_FREE, wide);
     if (granules < pool_least_listed(space, wide))
-        return; /* nothing but a header: waits for a neighbour to join */
+        return false;
     if (!wide)
         pool_narrow_insert(space, descriptor, header, list, freed);
     else if (freed)
         InsertHeadList(&descriptor->heads.wide[list], pool_entry(header));
     else
         InsertTailList(&descriptor->heads.wide[list], pool_entry(header));
-    pool_set_listed(descriptor, list, true);
+    return true;
+}
+
+/* Takes a free block off its list, but for the map. True: its list is empty now. */
+PB_INLINE bool pool_unlink(const struct pool_space *space, struct pool_descriptor *descriptor,
+                           struct pool_header *header, unsigned granules, bool wide)
+{
+    if (granules < pool_least_listed(space, wide))
+        return false;
+    return wide ? RemoveEntryList(pool_entry(header))
+                : pool_narrow_remove(space, descriptor, header, granules - 1);
+}
+
+/* The map after a block of `from` granules was unlinked, with what that returned, and one of `to`
+ * was linked in, likewise: one store where one word has both. */
+PB_INLINE void pool_relisted(struct pool_descriptor *descriptor, unsigned from, bool emptied,
+                             unsigned to, bool listed)
+{
+    unsigned word = (to - 1) / 64; /* of what is listed: `to` may be 0 in a corrupt header */
+    if (PB_UNLIKELY(emptied && (!listed || (from - 1) / 64 != word))) {
+        pool_set_listed(descriptor, from - 1, false);
+        emptied = false;
+    }
+    if (PB_UNLIKELY(!listed))
+        return;
+    /* relaxed: as pool_set_listed */
+    uint64_t bits = atomic_load_explicit(&descriptor->listed[word], memory_order_relaxed);
+    bits &= ~((uint64_t)emptied << (from - 1) % 64);
+    bits |= (uint64_t)1 << (to - 1) % 64;
+    atomic_store_explicit(&descriptor->listed[word], bits, memory_order_relaxed);
 }
 
 PB_INLINE void pool_unlist(const struct pool_space *space, struct pool_descriptor *descriptor,
                            struct pool_header *header, unsigned granules, bool wide)
 {
-    unsigned list = granules - 1;
-    if (granules < pool_least_listed(space, wide))
-        return;
-    if (wide ? RemoveEntryList(pool_entry(header))
-             : pool_narrow_remove(space, descriptor, header, list))
-        pool_set_listed(descriptor, list, false);
+    if (pool_unlink(space, descriptor, header, granules, wide))
+        pool_set_listed(descriptor, granules - 1, false);
 }
 
 #endif

@@ -160,6 +160,8 @@ void pb_pool_lists_counts(const struct pool_space *space, struct pool_counts *co
         }
         counts->list_hits += list_total(list, &general->AllocateHits, LIST_ALLOCATE_HITS);
         counts->list_free_hits += list_total(list, &general->FreeHits, LIST_FREE_HITS);
-        counts->cached_bytes += (uint64_t)pool_list_depth(list, space->shape.wide) * general->Size;
+        unsigned depth = pool_list_depth(list, space->shape.wide);
+        counts->cached_blocks += depth;
+        counts->cached_bytes += (uint64_t)depth * general->Size;
     }
 }

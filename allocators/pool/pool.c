@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A pool as a whole: opening and closing, counters, what is given back, what is said of it. The
  * calls for blocks are in engine.c. Source, layout, locks: engine.h, space.h. */
+#include "pool/pending.h"
 #include "pool/space.h"
 
 #include <errno.h>
@@ -135,6 +136,9 @@ static void counts_of_descriptor(const struct pool_space *space, struct pool_des
     counts->pages_taken += descriptor->pages_taken;
     counts_of_guard(&descriptor->guard, counts);
     pool_guard_unlock(space->mode, &descriptor->guard, &hold);
+    /* relaxed: a figure for a snapshot */
+    counts->cached_blocks += pool_pending_depth(
+        atomic_load_explicit(&descriptor->pending, memory_order_relaxed));
     counts->cached_bytes += pb_pool_pending_bytes(space, descriptor);
 }
 

@@ -18,13 +18,14 @@ PB_INLINE struct pool_header *pool_quick_cut(struct pool_space *space,
 {
     struct pool_header *header = pool_header_before(descriptor->heads.wide[list].Flink, true);
     unsigned size = list + 1;
-    pool_unlist(space, descriptor, header, size, true);
+    bool emptied = pool_unlink(space, descriptor, header, size, true);
     /* as pool_lead: twice, so that one of what is left before and what is left behind is known to
      * be 0 */
     if (PB_LIKELY(pool_previous(header, true) != 0))
-        header = pool_carve(space, descriptor, header, size, size - want->granules, want, true);
+        header =
+            pool_carve(space, descriptor, header, size, emptied, size - want->granules, want, true);
     else
-        header = pool_carve(space, descriptor, header, size, 0, want, true);
+        header = pool_carve(space, descriptor, header, size, emptied, 0, want, true);
     descriptor->TotalBytes += (size_t)want->granules << pool_shift(space, true);
     descriptor->RunningAllocs++;
     return header;

@@ -45,7 +45,9 @@ static void whole_list_tail(struct pool_space *space, void *page, unsigned start
     pool_set_size(header, 1, pool_type_used(space->type), wide);
     header->tag = POOL_TAG_NONE;
     pool_set_previous(rest, 1, descriptor->index, wide);
-    pool_list(space, descriptor, rest, space->shape.page_granules - start - 1, false, wide);
+    unsigned granules = space->shape.page_granules - start - 1;
+    if (pool_link_in(space, descriptor, rest, granules, false, wide))
+        pool_set_listed(descriptor, granules - 1, true);
     pool_guard_unlock(space->mode, &descriptor->guard, &hold);
 }
 

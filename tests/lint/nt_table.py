@@ -9,7 +9,8 @@ First table, a row a name of NT: | `names` | class | `headers` | functions | tes
     defined in a file of the fourth cell: `file` alone holds what has the NT name, `f`, `g` (`file`)
     holds f and g
 Both tables, last cell: `test_file.c`: "test", "test"; `test_file.c`: "test"
-    each test is in the array of tests of tests/nt/test_file.c, as a sentence or by its function
+    each test is in the array of tests of tests/nt/test_file.c, as a sentence or by its function;
+    in the first table each name of the row is in the code of one of these files
 Every function, and every macro with arguments, of poolbench/nt/*.h without a prefix Pb is in the first
 table. Every section and row of the second table's key (ROWS) has a line there."""
 import functools
@@ -128,8 +129,13 @@ def quoted(cell):
     return re.findall(r"`([^`]+)`", cell)
 
 
-def check_tests(line, cell):
-    """The last cell of a row of either table."""
+def code_of(name):
+    """A test program without its comments and strings."""
+    return re.sub(r'"(?:\\.|[^"\\\n])*"', '""', read(ROOT / "tests" / "nt" / name) or "")
+
+
+def check_tests(line, cell, names=()):
+    """The last cell of a row of either table; the files that it cites use each of the names."""
     groups = re.findall(r'`([^`]+)`:((?:\s*"[^"]*",?)+)', cell)
     if not groups:
         breach(line, "no test is named")
@@ -144,6 +150,10 @@ def check_tests(line, cell):
         for sentence in re.findall(r'"([^"]*)"', sentences):
             if sentence not in there:
                 breach(line, f'tests/nt/{name} has no test "{sentence}"')
+    code = " ".join(code_of(name) for name, sentences in groups)
+    for name in names:
+        if not re.search(rf"\b{re.escape(name)}\b", code):
+            breach(line, f"no file of its tests uses {name}")
 
 
 def defined_in(name, file):
@@ -200,7 +210,7 @@ def check_row(line, cells, public):
     for name, file in named:
         if not defined_in(name, file):
             breach(line, f"{name} is not defined in {file}")
-    check_tests(line, cells[4])
+    check_tests(line, cells[4], names)
     return names
 
 

@@ -141,6 +141,7 @@ struct stress_run {
     const char *profile; /* NULL: they take turns */
     enum stress_plant plant;
     enum stress_kind expected; /* of the plant */
+    const char *expected_text; /* what is found says: a pattern of fnmatch */
     uint64_t epoch, round;
     char options[640]; /* of the epoch's executive */
     char poolmon[256]; /* the file with its table of tags */

@@ -7,10 +7,13 @@
 #include "registry.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* Locks whose waiters stand in line are left out: with more threads than processors they wait for
  * those that do not run. */
-static const char *const texts[] = {"pool:lock=dec",
+static const char *const texts[] = {"pool",
+                                    "pool:lists=off,shared_lists=off",
+                                    "pool:lock=dec",
                                     "pool:lock=mutex,profile=vista",
                                     "pool:profile=nt4,lists=off,shared_lists=off",
                                     "pool:profile=win8,type=nx,nonpaged_pools=3",
@@ -32,6 +35,7 @@ enum { TEXTS = sizeof texts / sizeof *texts, BYTES_MOST = 3000 };
 
 static struct heap {
     const char *text;
+    char what[PB_VARIANT_MAX + 8];
     struct pb_variant variant;
     struct pb_opened opened;
     struct pb_thread *threads[STRESS_THREADS_MOST];
@@ -72,6 +76,7 @@ static void open_heap(struct heap *heap)
 {
     char message[256] = "";
     heap->text = texts[pb_rng_below(&stress_run.rng, TEXTS)];
+    (void)snprintf(heap->what, sizeof heap->what, "heap %s", heap->text);
     heap->block_bytes =
         pb_rng_below(&stress_run.rng, 2) != 0 ? 8 + 8 * pb_rng_below(&stress_run.rng, 200) : 0;
     int error = pb_variant_parse(heap->text, &heap->variant, message, sizeof message);
@@ -111,7 +116,7 @@ static void check(void)
         ops->stats(heap->opened.heap, &stats);
         int64_t bytes = stats.requested_bytes != PB_STAT_UNKNOWN ? (int64_t)stats.requested_bytes
                                                                  : stress_sum(BOOK_HEAP + i).bytes;
-        stress_compare(BOOK_HEAP + i, heap->text, (int64_t)(stats.allocs - stats.frees), bytes);
+        stress_compare(BOOK_HEAP + i, heap->what, (int64_t)(stats.allocs - stats.frees), bytes);
     }
 }
 

@@ -2,14 +2,15 @@
 /* nt_stress: threads that make random calls of the whole executive until time is over. stress.h
  * says what the parts are.
  * Exit: 0 nothing is wrong, or with --plant: the fault was found, as what it is; 1 a planted
- * fault was not found, or as another; 2 usage. What is found wrong without one aborts, so that a
- * debugger shows all threads.
- * What a thread does follows from the seed; how threads meet does not.
+ * fault was not found, or as another or in another book; 2 usage. What is found wrong without one
+ * aborts, so that a debugger shows all threads. What a thread does follows from the seed; how
+ * threads meet does not.
  * Threads: the main one and the workers. May touch: a file of its own in TMPDIR. */
 #include "nt/stress.h"
 
 #include <poolbench/nt/irql.h>
 
+#include <fnmatch.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -36,35 +37,48 @@ static const char *const kinds[] = {
     [FOUND_STRUCTURE] = "structure",  [FOUND_BUGCHECK] = "bugcheck",
     [FOUND_BROKEN] = "broken promise"};
 
+/* What is found must be of that kind, and in that book. */
 static const struct {
     const char *name;
     enum stress_plant plant;
     enum stress_kind kind;
-} plants[] = {{"double", PLANT_DOUBLE, FOUND_DOUBLE},     {"lost", PLANT_LOST, FOUND_LOST},
-              {"overlap", PLANT_OVERLAP, FOUND_OVERLAP},  {"corrupt", PLANT_CORRUPT, FOUND_CORRUPT},
-              {"header", PLANT_HEADER, FOUND_STRUCTURE},  {"zone", PLANT_ZONE, FOUND_LOST},
-              {"lookaside", PLANT_LOOKASIDE, FOUND_LOST}, {"slist", PLANT_SLIST, FOUND_LOST},
-              {"list", PLANT_LIST, FOUND_LOST},           {"lock", PLANT_LOCK, FOUND_LOST},
-              {"heap", PLANT_HEAP, FOUND_LOST},           {"resident", PLANT_RESIDENT, FOUND_LOST}};
+    const char *text;
+} plants[] = {
+    {"double", PLANT_DOUBLE, FOUND_DOUBLE, "*"},
+    {"lost", PLANT_LOST, FOUND_LOST, "tag ????*: *"},
+    {"overlap", PLANT_OVERLAP, FOUND_OVERLAP, "*"},
+    {"corrupt", PLANT_CORRUPT, FOUND_CORRUPT, "*: a block of *"},
+    {"header", PLANT_HEADER, FOUND_STRUCTURE, "pool: *"},
+    {"zone", PLANT_ZONE, FOUND_LOST, "zone: *"},
+    {"lookaside", PLANT_LOOKASIDE, FOUND_LOST, "@(tag StL*|* of pages): *"},
+    {"slist", PLANT_SLIST, FOUND_LOST, "SLIST: * entries *"},
+    {"list", PLANT_LIST, FOUND_LOST, "LIST_ENTRY: * entries *"},
+    {"lock", PLANT_LOCK, FOUND_LOST, "*spin lock: * counts *"},
+    {"heap", PLANT_HEAP, FOUND_LOST, "heap *: *"},
+    {"resident", PLANT_RESIDENT, FOUND_LOST, "pages counted as locked: *"},
+};
 
 /* The first finder ends the program; others wait for that. */
 void stress_found(enum stress_kind kind, const char *format, ...)
 {
     static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
+    static char text[1024];
     va_list arguments;
     (void)pthread_mutex_lock(&once);
-    fprintf(stderr, "nt_stress: %s: ", kinds[kind]);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "\n  --seed %llu --threads %u, epoch %llu, round %llu, PbNtChecked %u\n  %s\n",
+    fprintf(stderr, "nt_stress: %s: %s\n", kinds[kind], text);
+    fprintf(stderr, "  --seed %llu --threads %u, epoch %llu, round %llu, PbNtChecked %u\n  %s\n",
             (unsigned long long)stress_run.seed, stress_run.threads,
             (unsigned long long)stress_run.epoch, (unsigned long long)stress_run.round, PbNtChecked,
             stress_run.options);
     (void)unlink(stress_run.poolmon);
     if (stress_run.plant == PLANT_NONE)
         abort();
-    _exit(kind == stress_run.expected ? 0 : 1);
+    _exit(kind == stress_run.expected && fnmatch(stress_run.expected_text, text, FNM_EXTMATCH) == 0
+              ? 0
+              : 1);
 }
 
 static void bugcheck(uint32_t code, uint64_t p1, uint64_t p2, uint64_t p3, uint64_t p4)
@@ -238,6 +252,7 @@ static void choose_plant(const char *name)
         if (strcmp(name, plants[i].name) == 0) {
             stress_run.plant = plants[i].plant;
             stress_run.expected = plants[i].kind;
+            stress_run.expected_text = plants[i].text;
             return;
         }
     usage();

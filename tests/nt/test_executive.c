@@ -14,9 +14,7 @@
 #include "pool/executive.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { WORKERS = 4, ROUNDS = 300, TAG_CARL = 0x6C726143 /* "Carl" */ };
@@ -216,7 +214,25 @@ static void a_folder_that_is_not_there_is_named(void **state)
     (void)state;
     configure("paged_dir=/nosuch/folder");
     captured(begin_twice_in_vain, text);
-    assert_non_null(strstr(text, "/nosuch/folder"));
+    assert_non_null(strstr(text, "/nosuch/folder: no file for paged memory: No such file or "
+                                 "directory (paged_dir)\n"));
+}
+
+static void a_temporary_folder_that_is_not_there_is_named(void **state)
+{
+    const char *set = getenv("TMPDIR");
+    char text[TEXT_BYTES], *before = set != NULL ? strdup(set) : NULL;
+    (void)state;
+    setenv("TMPDIR", "/nosuch/folder", 1);
+    configure("resident=off");
+    captured(begin_twice_in_vain, text);
+    if (before != NULL)
+        setenv("TMPDIR", before, 1);
+    else
+        unsetenv("TMPDIR");
+    free(before);
+    assert_non_null(strstr(text, "/nosuch/folder: no file for paged memory: No such file or "
+                                 "directory (TMPDIR; set it, or paged_dir=DIR)\n"));
 }
 
 struct race {
@@ -289,6 +305,8 @@ int main(void)
                   a_beginning_that_fails_is_told_once),
         pool_test("a folder for paged pool that is not there is named",
                   a_folder_that_is_not_there_is_named),
+        pool_test("a folder for paged pool that is not there is named with TMPDIR, which named it",
+                  a_temporary_folder_that_is_not_there_is_named),
         pool_test("threads that begin at once begin one executive", threads_begin_one_executive),
         pool_test("C5: tune=on starts the tuner and a reset stops it",
                   tuning_starts_and_stops_with_it),

@@ -161,6 +161,8 @@ static SYSTEM_POOLTAG tag_row(ULONG tag)
 
 static void without_routines_the_pool_serves(void **state)
 {
+    const PALLOCATE_FUNCTION allocates = ExAllocatePoolWithTag;
+    const PFREE_FUNCTION frees = ExFreePool;
     const ULONG tag = 0x31736b4c;
     LOOKASIDE_LIST_EX ex;
     (void)state;
@@ -168,10 +170,10 @@ static void without_routines_the_pool_serves(void **state)
     ExInitializePagedLookasideList(&paged, NULL, NULL, 0, BLOCK, tag, 0);
     assert_int_equal(ExInitializeLookasideListEx(&ex, NULL, NULL, PagedPool, 0, BLOCK, tag, 0),
                      STATUS_SUCCESS);
-    assert_ptr_equal(npaged.L.Allocate, ExAllocatePoolWithTag);
-    assert_ptr_equal(npaged.L.Free, ExFreePool);
-    assert_ptr_equal(paged.L.Allocate, ExAllocatePoolWithTag);
-    assert_ptr_equal(paged.L.Free, ExFreePool);
+    assert_ptr_equal(npaged.L.Allocate, allocates);
+    assert_ptr_equal(npaged.L.Free, frees);
+    assert_ptr_equal(paged.L.Allocate, allocates);
+    assert_ptr_equal(paged.L.Free, frees);
     assert_int_equal(tag_row(tag).NonPagedAllocs + tag_row(tag).PagedAllocs, 0);
     for (unsigned i = 0; i < 3; i++) {
         ExFreeToNPagedLookasideList(&npaged, ExAllocateFromNPagedLookasideList(&npaged));

@@ -191,9 +191,29 @@ static void partial_misuse(void **state)
     mm_unmap(at, 3);
 }
 
+static void initialize(void **state)
+{
+    (void)state;
+    _Alignas(16) unsigned char room[sizeof(MDL) + 3 * sizeof(PFN_NUMBER)];
+    unsigned char *at = mm_private(3, PROT_READ | PROT_WRITE);
+    PMDL mdl = (PMDL)(void *)room;
+    memset(room, 0xEE, sizeof room);
+    MmInitializeMdl(mdl, at + 100, 2 * PAGE_SIZE);
+    assert_null(mdl->Next);
+    assert_int_equal(mdl->Size, sizeof room);
+    assert_int_equal(mdl->MdlFlags, 0);
+    assert_ptr_equal(MmGetMdlBaseVa(mdl), at);
+    assert_ptr_equal(MmGetMdlVirtualAddress(mdl), at + 100);
+    assert_int_equal(MmGetMdlByteCount(mdl), 2 * PAGE_SIZE);
+    assert_int_equal(MmGetMdlByteOffset(mdl), 100);
+    mm_unmap(at, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        nt_test("G: MmInitializeMdl makes the head of a descriptor, without its frames",
+                initialize),
         nt_test("G: MmGetSystemAddressForMdl maps the same frames once, at the same offset",
                 system_address),
         nt_test("G: a mapping is released by MmUnmapLockedPages and may be read-only",

@@ -221,6 +221,10 @@ static void must_succeed_is_refused_since_xp(void **state)
         assert_null(block);
         assert_int_equal(nt_seen.p[1], NonPagedPoolMustSucceed);
         assert_int_equal(nt_seen.p[2], 77);
+        expect_bugcheck(
+            (void)ExAllocatePoolWithTag(NonPagedPoolCacheAlignedMustSucceed, 77, TAG_FRED),
+            BAD_POOL_CALLER, BAD_CALLER_MUST_SUCCEED);
+        assert_int_equal(nt_seen.p[1], NonPagedPoolCacheAlignedMustSucceed);
     }
 }
 

@@ -145,6 +145,8 @@ static void statuses_have_their_values(void **state)
     };
     (void)state;
     assert_values(statuses);
+    assert_int_equal(sizeof(NTSTATUS), 4);
+    assert_true((NTSTATUS)0xC0000001 < 0);
     assert_true(NT_SUCCESS(STATUS_SUCCESS));
     assert_false(NT_SUCCESS(STATUS_DATATYPE_MISALIGNMENT));
     assert_false(NT_SUCCESS(STATUS_UNSUCCESSFUL));
