@@ -19,8 +19,10 @@ static bool live_by_tags(const struct pool_front *front, size_t *live)
         return false;
     unsigned there = pb_pool_tags_read(front->tags, rows, count);
     for (unsigned i = 0; i < there && i < count; i++) {
-        *live += (ULONG)(rows[i].PagedAllocs - rows[i].PagedFrees);
-        *live += (ULONG)(rows[i].NonPagedAllocs - rows[i].NonPagedFrees);
+        /* a tag with more frees than allocations has nothing live */
+        LONG paged = (LONG)(rows[i].PagedAllocs - rows[i].PagedFrees);
+        LONG nonpaged = (LONG)(rows[i].NonPagedAllocs - rows[i].NonPagedFrees);
+        *live += (paged > 0 ? (size_t)paged : 0) + (nonpaged > 0 ? (size_t)nonpaged : 0);
     }
     pb_pages_unmap(rows, count * sizeof *rows);
     return true;
