@@ -24,9 +24,9 @@ struct pb_allocator;
 struct pb_heap;
 struct pb_thread; /* each strategy defines its own; opaque to everyone else */
 
-/* `bytes` >= 1. Returns a block of at least `bytes`, aligned to 16 bytes (to the power of two below
- * `bytes` if that is less), or NULL when memory is exhausted. A fixed-size heap ignores `bytes` after
- * asserting bytes <= block_bytes. */
+/* `bytes` >= 1. Returns a block of at least `bytes`, aligned to pb_heap_alignment (to the power of two
+ * below `bytes` if that is less), or NULL when memory is exhausted. A fixed-size heap ignores `bytes`
+ * after asserting bytes <= block_bytes. */
 typedef void *pb_alloc_fn(struct pb_heap *heap, struct pb_thread *thread, size_t bytes);
 
 /* `bytes` is the value given to alloc. `block` is never NULL. */
@@ -96,6 +96,14 @@ void pb_stats_unknown(struct pb_heap_stats *stats);
 /* Adds `from` into `into`, counter by counter; unknown + known = known. */
 void pb_stats_add(struct pb_heap_stats *into, const struct pb_heap_stats *from);
 
+/* What was allocated under one tag (pool tags), in one kind of memory, since open. */
+struct pb_tag_row {
+    uint32_t tag; /* four characters, the first in the lowest byte */
+    bool paged;
+    uint64_t allocs, frees;
+    uint64_t bytes; /* live, headers included */
+};
+
 /* A strategy. Slots marked optional may be NULL. */
 struct pb_allocator {
     const char *name;
@@ -132,6 +140,10 @@ struct pb_allocator {
     /* Optional. As alloc, aligned to `alignment` (a power of two). Freed with free and `bytes`. */
     void *(*aligned)(struct pb_heap *heap, struct pb_thread *thread, size_t alignment, size_t bytes);
 
+    /* Optional. What alloc aligns to, a power of two, where that is not PB_ALIGNMENT (an allocator of
+     * 32-bit machines, rebuilt). Who needs more asks `aligned`, which such a strategy has. */
+    size_t (*alignment)(const struct pb_heap *heap);
+
     /* Optional. Gives free memory back to the system or the backing; returns bytes given back.
      * No other thread may be in the heap. */
     size_t (*trim)(struct pb_heap *heap);
@@ -146,6 +158,12 @@ struct pb_allocator {
 
     /* Optional. The version of what really answers, and how that was verified ("5.3.0 (mallctl)"). */
     int (*version)(struct pb_heap *heap, char *out, size_t size);
+
+    /* Optional. Writes up to `count` rows, one a tag and kind that has allocations, in no order, and
+     * returns how many there are; 0 where the options have it count none. A block is counted from
+     * alloc to free of the heap that owns it: what a front has cached is live in its backing until
+     * trim. Exact when no thread is in the heap, else approximate. Any thread. */
+    size_t (*tags)(struct pb_heap *heap, struct pb_tag_row *rows, size_t count);
 };
 
 /* The head of every heap; a strategy's own struct begins with it. Set by open, const afterwards. */
@@ -156,5 +174,13 @@ struct pb_heap {
     pb_free_fn *free;
     size_t block_bytes; /* the config's; 0 where any size is served */
 };
+
+enum { PB_ALIGNMENT = 16 };
+
+/* What alloc of this heap aligns to. */
+static inline size_t pb_heap_alignment(const struct pb_heap *heap)
+{
+    return heap->ops->alignment != NULL ? heap->ops->alignment(heap) : PB_ALIGNMENT;
+}
 
 #endif

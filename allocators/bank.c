@@ -347,6 +347,14 @@ static int bank_version(struct pb_heap *heap, char *out, size_t size)
     return first->ops->version != NULL ? first->ops->version(first, out, size) : -ENOTSUP;
 }
 
+/* Of what stands behind every class; `larger` counts none. */
+static size_t bank_tags(struct pb_heap *heap, struct pb_tag_row *rows, size_t count)
+{
+    struct pb_heap *backing = bank_of(heap)->backing;
+    return backing != NULL && backing->ops->tags != NULL ? backing->ops->tags(backing, rows, count)
+                                                         : 0;
+}
+
 static const struct pb_option no_options[] = {{.type = PB_OPTION_END}};
 
 /* No `open`: a bank is opened by pb_bank_open, which takes more. */
@@ -364,4 +372,5 @@ const struct pb_allocator pb_allocator_bank = {
     .stats = bank_stats,
     .check = bank_check,
     .version = bank_version,
+    .tags = bank_tags,
 };

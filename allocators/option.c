@@ -42,7 +42,7 @@ static bool text_is(struct text text, const char *word)
 __attribute__((format(printf, 3, 4))) static void append(char *line, size_t size,
                                                          const char *format, ...)
 {
-    size_t used = strlen(line);
+    size_t used = size != 0 ? strlen(line) : 0;
     va_list arguments;
     va_start(arguments, format);
     if (used + 1 < size)
@@ -253,14 +253,38 @@ static int parse_item(const struct pb_option *table, void *values, struct text i
                          message, message_size);
 }
 
+static size_t key_length(const char *at, size_t len)
+{
+    const char *equals = memchr(at, '=', len);
+    return equals != NULL ? (size_t)(equals - at) : len;
+}
+
+/* Whether one of the items from `text` up to `item` has its key. */
+static bool is_given(const char *text, struct text item)
+{
+    struct text key = {item.at, key_length(item.at, item.len)};
+    for (size_t len; text < item.at; text += len + 1) {
+        len = item_length(text);
+        if (key_length(text, len) == key.len && memcmp(text, key.at, key.len) == 0)
+            return true;
+    }
+    return false;
+}
+
 int pb_option_parse(const struct pb_option *table, void *values, const char *text, char *message,
                     size_t message_size)
 {
+    const char *all = text;
     while (*text != '\0') {
         struct text item = {text, item_length(text)};
         int error = parse_item(table, values, item, message, message_size);
         if (error != 0)
             return error;
+        if (is_given(all, item)) {
+            snprintf(message, message_size, "option '%.*s' is given twice",
+                     (int)key_length(item.at, item.len), item.at);
+            return -EINVAL;
+        }
         text += item.len;
         if (*text == ',' && *++text == '\0')
             return parse_item(table, values, (struct text){text, 0}, message, message_size);

@@ -41,7 +41,7 @@ int pb_option_set(const struct pb_option *table, void *values, const char *key, 
                   const char *text, size_t text_len, char *message, size_t message_size);
 
 /* Sets options from "key=value,key=value" (may be empty). Same returns as pb_option_set, for the
- * first that fails. */
+ * first that fails; -EINVAL for one that is given twice. */
 int pb_option_parse(const struct pb_option *table, void *values, const char *text, char *message,
                     size_t message_size);
 

@@ -15,6 +15,7 @@
 #include "hot.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 /* Not an address: an entry is aligned to 16. */
 #define PB_FIXUP_POISON ((uintptr_t)1)
@@ -25,12 +26,36 @@
 #define PB_FIXUP 0
 #endif
 
-/* Makes the faults of pb_fixup_load survivable, once for the process. Returns 0; -errno; -ENOTSUP
- * where there is no fix-up for this processor. */
+/* Whether such faults can be survived on this processor. Set `pb_fixup_refused`, before any thread,
+ * to have it as on one where they cannot: for tests. */
+extern atomic_bool pb_fixup_refused;
+bool pb_fixup_present(void);
+
+/* Makes the faults of pb_fixup_load survivable, for the process. Called again, it goes in front of
+ * a handler that was put in front of it; other threads may fault meanwhile. Returns 0; -errno;
+ * -ENOTSUP where pb_fixup_present is false. */
 int pb_fixup_install(void);
 
 /* Faults that were fixed up since the start. */
 uint64_t pb_fixup_count(void);
+
+/* Any other fault of the processor, before it is passed on. */
+struct pb_fault {
+    uintptr_t address, instruction;
+    bool write;
+};
+
+/* Where a thread goes on after its fault: on its stack, with its signals as they were. Never
+ * returns. */
+typedef void pb_fault_resume_fn(void);
+
+/* Asked in the handler, on the thread that faulted; NULL: not its fault, to be passed on. */
+typedef pb_fault_resume_fn *pb_fault_hook_fn(const struct pb_fault *fault);
+extern pb_fault_hook_fn *_Atomic pb_fault_hook; /* NULL if there is none */
+
+/* Told in the handler of a fault that nobody took, before it is passed on. */
+typedef void pb_fault_witness_fn(const struct pb_fault *fault);
+extern pb_fault_witness_fn *_Atomic pb_fault_witness; /* NULL if there is none */
 
 /* The pointer at `at`, or PB_FIXUP_POISON if it cannot be read. Acquire: x86-64 orders loads, and
  * the compiler moves nothing across it. */
@@ -39,6 +64,26 @@ PB_INLINE void *pb_fixup_load(void *const *at)
 #if PB_FIXUP
     void *value = (void *)PB_FIXUP_POISON; /* NOLINT: a value that is no address is meant */
     __asm__ volatile("1:\tmovq %1, %0\n"
+                     "2:\n\t"
+                     ".pushsection pb_fixup, \"a\"\n\t"
+                     ".balign 4\n\t"
+                     ".long 1b - ., 2b - .\n\t"
+                     ".popsection"
+                     : "+r"(value)
+                     : "m"(*at)
+                     : "memory");
+    return value;
+#else
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+#endif
+}
+
+/* The same of 32 bits. */
+PB_INLINE uint32_t pb_fixup_load32(const uint32_t *at)
+{
+#if PB_FIXUP
+    uint32_t value = PB_FIXUP_POISON;
+    __asm__ volatile("1:\tmovl %1, %0\n"
                      "2:\n\t"
                      ".pushsection pb_fixup, \"a\"\n\t"
                      ".balign 4\n\t"

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The Linux side of pages.h. Address space is reserved without access and without being accounted
- * (PROT_NONE, MAP_NORESERVE), made usable piece by piece by mprotect, and given back by madvise,
- * which leaves it mapped. Source: mmap(2), mprotect(2), madvise(2). Threads: as pages.h says. May
+/* Arenas of pages, and the Linux side of the plain ones. Address space is reserved without access
+ * and without being accounted (PROT_NONE, MAP_NORESERVE), made usable piece by piece by mprotect,
+ * and given back by madvise, which leaves it mapped. What locked memory and files need besides is
+ * in pages_backing.c. Source: mmap(2), mprotect(2), madvise(2). Threads: as pages.h says. May
  * touch: the system. */
 #include "nt/pages.h"
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { PAGES_COMMIT_STEP = 1 << 20 };
+enum { PAGES_COMMIT_STEP = 1 << 20, PAGES_WIDEN_STEP = 64 << 10 };
 
 static void *linux_reserve(size_t bytes)
 {
@@ -55,41 +58,142 @@ static bool pages_round(size_t bytes, size_t *rounded)
     return true;
 }
 
+static int pages_open(struct pb_pages *pages, size_t bytes, enum pb_backing backing, int file)
+{
+    void *base = pb_pages_system->reserve(bytes);
+    if (base == NULL)
+        return -ENOMEM;
+    int error = file >= 0 ? pb_pages_backing_system->map(file, base, bytes) : 0;
+    if (error != 0) {
+        pb_pages_system->unreserve(base, bytes);
+        return error;
+    }
+    *pages = (struct pb_pages){.base = base,
+                               .reserved_bytes = bytes,
+                               .os_calls = file >= 0 ? 2 : 1,
+                               .backing = backing,
+                               .file = file};
+    return 0;
+}
+
 int pb_pages_open(struct pb_pages *pages, size_t reserve_bytes)
 {
     size_t bytes;
     if (!pages_round(reserve_bytes, &bytes) || bytes == 0)
         return -EINVAL;
-    void *base = pb_pages_system->reserve(bytes);
-    if (base == NULL)
-        return -ENOMEM;
-    *pages = (struct pb_pages){.base = base, .reserved_bytes = bytes, .os_calls = 1};
-    return 0;
+    return pages_open(pages, bytes, PB_BACKING_ANONYMOUS, -1);
+}
+
+/* What share of the limit on address space, or of `wanted`, an arena asks for first. */
+static size_t pages_share(size_t wanted, size_t least, unsigned share)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur / share < wanted)
+        wanted = (size_t)limit.rlim_cur / share;
+    return wanted < least ? least : wanted;
+}
+
+static int pages_open_shrinking(struct pb_pages *pages, size_t bytes, size_t least,
+                                enum pb_backing backing, int file)
+{
+    for (;;) {
+        size_t rounded;
+        if (!pages_round(bytes, &rounded) || rounded == 0)
+            return -EINVAL;
+        int error = pages_open(pages, rounded, backing, file);
+        if ((error != -ENOMEM && error != -EFBIG) || bytes <= least)
+            return error;
+        bytes = bytes / 2 > least ? bytes / 2 : least;
+    }
 }
 
 int pb_pages_open_within(struct pb_pages *pages, size_t reserve_bytes, size_t least_bytes,
                          unsigned share)
 {
-    struct rlimit limit;
-    size_t bytes = reserve_bytes;
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-        limit.rlim_cur / share < bytes)
-        bytes = (size_t)limit.rlim_cur / share;
-    if (bytes < least_bytes)
-        bytes = least_bytes;
-    int error = pb_pages_open(pages, bytes);
-    while (error == -ENOMEM && bytes > least_bytes) {
-        bytes = bytes / 2 > least_bytes ? bytes / 2 : least_bytes;
-        error = pb_pages_open(pages, bytes);
-    }
+    return pages_open_shrinking(pages, pages_share(reserve_bytes, least_bytes, share), least_bytes,
+                                PB_BACKING_ANONYMOUS, -1);
+}
+
+/* Where a file is made, and who says so. */
+static const char *pages_dir(const char *dir, const char **from)
+{
+    *from = "paged_dir";
+    if (dir != NULL && *dir != '\0')
+        return dir;
+    dir = getenv("TMPDIR");
+    *from = "TMPDIR; set it, or paged_dir=DIR";
+    if (dir != NULL && *dir != '\0')
+        return dir;
+    *from = "neither TMPDIR nor paged_dir is set; set one";
+    return "/var/tmp";
+}
+
+int pb_pages_open_backed(struct pb_pages *pages, size_t reserve_bytes, size_t least_bytes,
+                         unsigned share, enum pb_backing backing, const char *dir, char *message,
+                         size_t message_size)
+{
+    size_t bytes = pages_share(reserve_bytes, least_bytes, share);
+    const char *from;
+    if (backing != PB_BACKING_FILE)
+        return pages_open_shrinking(pages, bytes, least_bytes, backing, -1);
+    dir = pages_dir(dir, &from);
+    int file = pb_pages_backing_system->file(dir);
+    int error = file < 0 ? file : pages_open_shrinking(pages, bytes, least_bytes, backing, file);
+    if (error != 0 && error != -ENOMEM)
+        (void)snprintf(message, message_size, "%s: no file for paged memory: %s (%s)", dir,
+                       strerror(-error), from);
+    if (error != 0 && file >= 0)
+        (void)close(file);
     return error;
 }
 
 void pb_pages_close(struct pb_pages *pages)
 {
-    if (pages->base != NULL)
+    if (pages->base != NULL) {
         pb_pages_system->unreserve(pages->base, pages->reserved_bytes);
-    memset(pages, 0, sizeof *pages);
+        if (pages->backing == PB_BACKING_FILE)
+            (void)close(pages->file); /* nothing in it is wanted any more */
+    }
+    *pages = (struct pb_pages){.file = -1};
+}
+
+static size_t pages_offset(const struct pb_pages *pages, const void *at)
+{
+    return (size_t)((const unsigned char *)at - pages->base);
+}
+
+static bool pages_locks(const struct pb_pages *pages)
+{
+    return pages->backing == PB_BACKING_LOCKED || pages->backing == PB_BACKING_LOCKED_EXEC;
+}
+
+/* Locks a piece just made usable, which follows the locked ones if none was refused. */
+static void pages_lock(struct pb_pages *pages, void *at, size_t bytes)
+{
+    if (!pages_locks(pages) || pages->lock_error != 0)
+        return;
+    pages->os_calls++;
+    pages->lock_error = pb_pages_backing_system->lock(at, bytes);
+    if (pages->lock_error == 0)
+        pages->locked_bytes += bytes;
+}
+
+static void pages_execute(struct pb_pages *pages, void *at, size_t bytes)
+{
+    if (pages->backing != PB_BACKING_LOCKED_EXEC || pages->exec_error != 0)
+        return;
+    pages->os_calls++;
+    pages->exec_error = pb_pages_backing_system->execute(at, bytes);
+}
+
+/* A piece of a file has its room on the disk before it can be written: 0 on other backings. */
+static int pages_allocate(struct pb_pages *pages, const void *at, size_t bytes)
+{
+    if (pages->backing != PB_BACKING_FILE)
+        return 0;
+    pages->os_calls++;
+    return pb_pages_backing_system->allocate(pages->file, pages_offset(pages, at), bytes);
 }
 
 /* Makes the first `bytes` of the arena usable. */
@@ -101,11 +205,18 @@ static int pages_commit(struct pb_pages *pages, size_t bytes)
     size_t step = bytes - pages->committed_bytes;
     if (step < PAGES_COMMIT_STEP)
         step = left < PAGES_COMMIT_STEP ? left : PAGES_COMMIT_STEP;
+    unsigned char *at = pages->base + pages->committed_bytes;
+    int error = pages_allocate(pages, at, step);
+    if (error != 0)
+        return error;
     pages->os_calls++;
-    int error = pb_pages_system->commit(pages->base + pages->committed_bytes, step);
-    if (error == 0)
-        pages->committed_bytes += step;
-    return error;
+    error = pb_pages_system->commit(at, step);
+    if (error != 0)
+        return error;
+    pages->committed_bytes += step;
+    pages_execute(pages, at, step); /* first: a locked piece is made resident as it will be used */
+    pages_lock(pages, at, step);
+    return 0;
 }
 
 static void pages_hold(struct pb_pages *pages, size_t bytes)
@@ -128,19 +239,63 @@ void *pb_pages_take(struct pb_pages *pages, size_t bytes)
     return at;
 }
 
+/* Whether a piece is whole pages of what is committed. */
+static bool pages_whole(const struct pb_pages *pages, const void *at, size_t bytes)
+{
+    size_t from = pages_offset(pages, at);
+    return ((from | bytes) & (pb_page_bytes() - 1)) == 0 && from <= pages->committed_bytes &&
+           bytes <= pages->committed_bytes - from;
+}
+
 int pb_pages_release(struct pb_pages *pages, void *at, size_t bytes)
 {
+    int error;
+    if (!pages_whole(pages, at, bytes))
+        return -EINVAL;
     pages->os_calls++;
-    int error = pb_pages_system->release(at, bytes);
+    if (pages->backing == PB_BACKING_FILE)
+        error = pb_pages_backing_system->clear(pages->file, pages_offset(pages, at), at, bytes);
+    else if (pages_locks(pages))
+        error = pb_pages_backing_system->drop(at, bytes);
+    else
+        error = pb_pages_system->release(at, bytes);
     if (error == 0)
         pages->held_bytes -= bytes;
     return error;
 }
 
-void pb_pages_reuse(struct pb_pages *pages, void *at, size_t bytes)
+/* Brings the pages of a piece back that were locked when it was released. A refusal leaves them to
+ * be faulted in, and is remembered. */
+static void pages_relock(struct pb_pages *pages, void *at, size_t bytes)
 {
-    (void)at; /* the system needs no call: a released page comes back when it is touched */
-    pages_hold(pages, bytes);
+    size_t from = pages_offset(pages, at);
+    if (!pages_locks(pages) || from >= pages->locked_bytes)
+        return;
+    size_t left = pages->locked_bytes - from;
+    pages->os_calls++;
+    int error = pb_pages_backing_system->lock(at, bytes < left ? bytes : left);
+    if (pages->lock_error == 0)
+        pages->lock_error = error;
+}
+
+int pb_pages_reuse(struct pb_pages *pages, void *at, size_t bytes)
+{
+    int error = pages_allocate(pages, at, bytes);
+    if (error != 0)
+        return error;
+    pages_relock(pages, at, bytes);
+    pages_hold(pages, bytes); /* anonymous memory comes back when it is touched: no call */
+    return 0;
+}
+
+int pb_pages_evict(struct pb_pages *pages, void *at, size_t bytes)
+{
+    if (pages->backing != PB_BACKING_FILE)
+        return -ENOTSUP;
+    if (!pages_whole(pages, at, bytes))
+        return -EINVAL;
+    pages->os_calls++;
+    return pb_pages_backing_system->evict(pages->file, pages_offset(pages, at), at, bytes);
 }
 
 void *pb_pages_map(size_t bytes)
@@ -163,4 +318,31 @@ void pb_pages_unmap(void *at, size_t bytes)
     size_t rounded;
     if (at != NULL && pages_round(bytes, &rounded))
         pb_pages_system->unreserve(at, rounded);
+}
+
+void *pb_pages_map_zeros(size_t bytes)
+{
+    size_t rounded;
+    if (!pages_round(bytes, &rounded) || rounded == 0)
+        return NULL;
+    void *at = pb_pages_system->reserve(rounded);
+    if (at != NULL && mprotect(at, rounded, PROT_READ) != 0) {
+        pb_pages_system->unreserve(at, rounded);
+        return NULL;
+    }
+    return at;
+}
+
+int pb_pages_widen(void *table, size_t all, size_t *writable, size_t bytes)
+{
+    size_t end, most, step = PAGES_WIDEN_STEP;
+    if (bytes <= *writable)
+        return 0;
+    if (!pages_round((bytes + step - 1) / step * step, &end) || !pages_round(all, &most))
+        return -ENOMEM;
+    end = end < most ? end : most;
+    int error = pb_pages_system->commit((unsigned char *)table + *writable, end - *writable);
+    if (error == 0)
+        *writable = end;
+    return error;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SLIST: the executive's lock-free stack, with the names and results of the Windows Driver Kit.
+/* SLIST, inline: what the public calls of poolbench/nt/slist.h do, for paths that fold them in.
  * Source:  WDK, "Singly and Doubly Linked Lists" and ExInterlockedPushEntrySList; R. K. Treiber,
  *          "Systems Programming: Coping with Parallelism", IBM RJ 5118, 1986.
  * Layout:  16 bytes aligned to 16: | Depth 16, Sequence 48 | first entry 64 |. NT keeps flags in
@@ -9,6 +9,11 @@
  * Ordering. A head is read low half first (acquire), then its high half (acquire), then the link of
  * the entry that it names; the compare-exchange is a full barrier. So what a pusher wrote into an
  * entry, its link included, is seen by who pops it.
+ * The public types are plain words, as NT's are. That is sound because each access here to a word
+ * that another thread may reach meanwhile is an __atomic builtin of that word's natural size and
+ * alignment, the 16-byte exchange, or pb_fixup_load (one load instruction, volatile): none can be
+ * torn, repeated or moved by the compiler. A program reads a popped or flushed entry's Next
+ * plainly: the entry is its own by then, and the exchange orders the read behind the push.
  *
  * ABA. Between reading a head and exchanging it an entry can be popped and pushed again, with
  * another link. Each push adds 1 to Sequence, so the head differs and the exchange fails, unless
@@ -22,35 +27,31 @@
  * Sequence differs and the exchange fails. Whoever pops must have called pb_fixup_install, or keep
  * every page that held an entry mapped while any popper lives.
  *
- * Threads: any, but for ExInitializeSListHead. May touch: the list and its entries. */
+ * Threads: any, but for pb_slist_init. May touch: the list and its entries. */
 #ifndef PB_NT_SLIST_H
 #define PB_NT_SLIST_H
 
 #include "nt/cas16.h"
 #include "nt/fixup.h"
-#include "nt/types.h"
+#include <poolbench/nt/slist.h>
 
 #include <assert.h>
 
-typedef struct SLIST_ENTRY {
-    _Alignas(16) struct SLIST_ENTRY *_Atomic Next;
-} SLIST_ENTRY, *PSLIST_ENTRY;
-
-typedef struct SLIST_HEADER {
-    struct pb_word16
-        Head; /* low: Depth in the 16 low bits, Sequence above; high: the first entry */
-} SLIST_HEADER, *PSLIST_HEADER;
-
-_Static_assert(sizeof(SLIST_HEADER) == 16 && _Alignof(SLIST_HEADER) == 16, "as on x64");
-
 enum { PB_SLIST_DEPTH_MASK = 0xffff };
 
-PB_INLINE struct pb_value16 pb_slist_read(const SLIST_HEADER *ListHead)
+PB_INLINE struct pb_value16 pb_slist_read(const SLIST_HEADER *head)
 {
     struct pb_value16 seen;
-    seen.low = atomic_load_explicit(&ListHead->Head.low, memory_order_acquire);
-    seen.high = atomic_load_explicit(&ListHead->Head.high, memory_order_acquire);
+    seen.low = __atomic_load_n(&head->Alignment, __ATOMIC_ACQUIRE);
+    seen.high = __atomic_load_n(&head->Region, __ATOMIC_ACQUIRE);
     return seen;
+}
+
+/* Exchanges the head for `next` if it is `seen`. The word's type serves for its address alone: the
+ * exchange goes through a type that may alias any. */
+PB_INLINE bool pb_slist_exchange(PSLIST_HEADER head, struct pb_value16 seen, struct pb_value16 next)
+{
+    return pb_cas16((struct pb_word16 *)(void *)head, seen, next);
 }
 
 PB_INLINE PSLIST_ENTRY pb_slist_entry(uint64_t high)
@@ -69,69 +70,66 @@ PB_INLINE uint64_t pb_slist_next_sequence(uint64_t low)
     return low + PB_SLIST_DEPTH_MASK + 1;
 }
 
-/* Empties the head. Aligned to 16; on NT a misaligned one raises STATUS_DATATYPE_MISALIGNMENT. */
-static inline void ExInitializeSListHead(PSLIST_HEADER ListHead)
+/* Empties the head, which is aligned to 16. One thread. */
+static inline void pb_slist_init(PSLIST_HEADER head)
 {
-    assert((uintptr_t)ListHead % _Alignof(SLIST_HEADER) == 0);
-    atomic_store_explicit(&ListHead->Head.low, 0, memory_order_relaxed); /* one thread has it */
-    atomic_store_explicit(&ListHead->Head.high, 0, memory_order_relaxed);
+    assert((uintptr_t)head % _Alignof(SLIST_HEADER) == 0);
+    __atomic_store_n(&head->Alignment, 0, __ATOMIC_RELAXED); /* whoever publishes the head orders */
+    __atomic_store_n(&head->Region, 0, __ATOMIC_RELAXED);
 }
 
 /* Entries in the list, modulo 65536. */
-PB_INLINE USHORT ExQueryDepthSList(const SLIST_HEADER *ListHead)
+PB_INLINE USHORT pb_slist_depth(const SLIST_HEADER *head)
 {
     /* relaxed: the figure is old as soon as it is read */
-    return (USHORT)atomic_load_explicit(&ListHead->Head.low, memory_order_relaxed);
+    return (USHORT)__atomic_load_n(&head->Alignment, __ATOMIC_RELAXED);
 }
 
 /* The first entry, or NULL; a glance, not a pop. */
-PB_INLINE PSLIST_ENTRY FirstEntrySList(const SLIST_HEADER *ListHead)
+PB_INLINE PSLIST_ENTRY pb_slist_first(const SLIST_HEADER *head)
 {
-    return pb_slist_entry(pb_slist_read(ListHead).high);
+    return pb_slist_entry(__atomic_load_n(&head->Region, __ATOMIC_ACQUIRE)); /* as a read head's */
 }
 
-/* Returns the entry that was first, or NULL. `Lock` is ignored, as where NT is lock-free. */
-PB_INLINE PSLIST_ENTRY ExInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry,
-                                                   PVOID Lock)
+/* Returns the entry that was first, or NULL. */
+PB_INLINE PSLIST_ENTRY pb_slist_push(PSLIST_HEADER head, PSLIST_ENTRY entry)
 {
     struct pb_value16 seen, next;
-    (void)Lock;
-    assert((uintptr_t)ListEntry % _Alignof(SLIST_ENTRY) == 0);
+    assert((uintptr_t)entry % _Alignof(SLIST_ENTRY) == 0);
     do {
-        seen = pb_slist_read(ListHead);
+        seen = pb_slist_read(head);
         next.low = pb_slist_next_sequence(pb_slist_deeper(seen.low, 1));
-        next.high = (uintptr_t)ListEntry;
-        /* relaxed: the exchange publishes it */
-        atomic_store_explicit(&ListEntry->Next, pb_slist_entry(seen.high), memory_order_relaxed);
-    } while (PB_UNLIKELY(!pb_cas16(&ListHead->Head, seen, next)));
+        next.high = (uintptr_t)entry;
+        /* relaxed: the exchange publishes it; atomic: a slow popper may still read this link */
+        __atomic_store_n(&entry->Next, pb_slist_entry(seen.high), __ATOMIC_RELAXED);
+    } while (PB_UNLIKELY(!pb_slist_exchange(head, seen, next)));
     return pb_slist_entry(seen.high);
 }
 
-/* Returns the first entry, which keeps its link, or NULL. `Lock` is ignored. */
-PB_INLINE PSLIST_ENTRY ExInterlockedPopEntrySList(PSLIST_HEADER ListHead, PVOID Lock)
+/* Returns the first entry, which keeps its link, or NULL. */
+PB_INLINE PSLIST_ENTRY pb_slist_pop(PSLIST_HEADER head)
 {
     struct pb_value16 seen, next;
-    (void)Lock;
     do {
-        seen = pb_slist_read(ListHead);
+        seen = pb_slist_read(head);
         if (PB_UNLIKELY(seen.high == 0))
             return NULL;
         next.low = pb_slist_deeper(seen.low, PB_SLIST_DEPTH_MASK);
         next.high = (uintptr_t)pb_fixup_load((void *const *)(uintptr_t)seen.high);
-    } while (PB_UNLIKELY(!pb_cas16(&ListHead->Head, seen, next)));
+    } while (PB_UNLIKELY(!pb_slist_exchange(head, seen, next)));
     return pb_slist_entry(seen.high);
 }
 
 /* Empties the list and returns what was its first entry, the others linked behind it, or NULL.
  * Sequence is kept. */
-static inline PSLIST_ENTRY ExInterlockedFlushSList(PSLIST_HEADER ListHead)
+static inline PSLIST_ENTRY pb_slist_flush(PSLIST_HEADER head)
 {
     struct pb_value16 seen, next;
     do {
-        seen = pb_slist_read(ListHead);
+        seen = pb_slist_read(head);
         next.low = seen.low & ~(uint64_t)PB_SLIST_DEPTH_MASK;
         next.high = 0;
-    } while (PB_UNLIKELY(!pb_cas16(&ListHead->Head, seen, next)));
+    } while (PB_UNLIKELY(!pb_slist_exchange(head, seen, next)));
     return pb_slist_entry(seen.high);
 }
 

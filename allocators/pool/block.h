@@ -1,146 +1,117 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool's blocks: how they are listed, cut and joined. Inline: they are the inner part of
- * pool.c. Everything here is done with the pool's lock held, but for pool_search. */
+/* Blocks: how they are cut and joined. Inline: the inner part of engine.c. Everything here is done
+ * under the descriptor's guard. May include: pool/links.h. */
 #ifndef PB_POOL_BLOCK_H
 #define PB_POOL_BLOCK_H
 
-#include "pool/pool.h"
-
-/* Relaxed: the bit is a hint to readers without the lock, who look again with it. */
-static inline void pool_set_listed(struct pool_heap *pool, unsigned index, bool listed)
-{
-    _Atomic uint64_t *word = &pool->listed[index / 64];
-    uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
-    uint64_t bit = (uint64_t)1 << index % 64;
-    uint64_t changed = listed ? bits | bit : bits & ~bit;
-    if (changed != bits)
-        atomic_store_explicit(word, changed, memory_order_relaxed);
-}
-
-/* The first list from `index` up that seems to have an entry, or POOL_PAGE. Without the lock. */
-static inline unsigned pool_search(const struct pool_heap *pool, unsigned index)
-{
-    uint64_t skip = ~(uint64_t)0 << index % 64;
-    for (unsigned word = index / 64; word < POOL_MAP_WORDS; word++) {
-        /* relaxed: a hint, see pool_set_listed */
-        uint64_t bits = atomic_load_explicit(&pool->listed[word], memory_order_relaxed) & skip;
-        if (bits != 0)
-            return word * 64 + (unsigned)__builtin_ctzll(bits);
-        skip = ~(uint64_t)0;
-    }
-    return POOL_PAGE;
-}
-
-static inline PLIST_ENTRY pool_entry(POOL_HEADER *header)
-{
-    return (PLIST_ENTRY)(void *)(header + 1);
-}
-
-static inline bool pool_links_hold(POOL_HEADER *header)
-{
-    const LIST_ENTRY *entry = pool_entry(header);
-    return header->BlockSize == 1 || (entry->Flink->Blink == entry && entry->Blink->Flink == entry);
-}
-
-/* Makes a free block of a header whose sizes are set. A freed block goes to the head of its list,
- * the remainder of a split to the tail. */
-static inline void pool_list(struct pool_heap *pool, POOL_HEADER *header, bool freed)
-{
-    header->PoolType = POOL_TYPE_FREE;
-    if (header->BlockSize == 1)
-        return; /* nothing but a header: waits for a neighbour to join */
-    unsigned index = header->BlockSize - 1u;
-    if (freed)
-        InsertHeadList(&pool->ListHeads[index], pool_entry(header));
-    else
-        InsertTailList(&pool->ListHeads[index], pool_entry(header));
-    pool_set_listed(pool, index, true);
-}
-
-static inline void pool_unlist(struct pool_heap *pool, POOL_HEADER *header)
-{
-    if (header->BlockSize != 1 && RemoveEntryList(pool_entry(header)))
-        pool_set_listed(pool, header->BlockSize - 1u, false);
-}
+#include "pool/links.h"
 
 /* Tells the block behind `header`, if the page has one, the size before it. */
-static inline void pool_tell_next(POOL_HEADER *header)
+PB_INLINE void pool_tell_next(const struct pool_space *space,
+                              const struct pool_descriptor *descriptor,
+                              const struct pool_header *header, unsigned granules, bool wide)
 {
-    POOL_HEADER *next = header + header->BlockSize;
+    struct pool_header *next = pool_behind(header, granules, pool_shift(space, wide));
     if (BYTE_OFFSET(next) != 0)
-        next->PreviousSize = header->BlockSize;
+        pool_set_previous(next, granules, descriptor->index, wide);
 }
 
-/* A piece of a block that is being cut up. */
-static inline void pool_size(POOL_HEADER *header, unsigned previous, unsigned granules)
-{
-    header->PreviousSize = (UCHAR)previous;
-    header->PoolIndex = 0;
-    header->BlockSize = (UCHAR)granules;
-}
+/* What is wanted of the lists. */
+struct pool_want {
+    unsigned granules;
+    unsigned align; /* granules, a power of two */
+    unsigned type;  /* PoolType of the block */
+};
 
-/* Cuts `granules` out of the unlisted free block of `size` (up to a page), `lead` granules behind
- * its start, and lists what is left before and behind. */
-static inline POOL_HEADER *pool_carve(struct pool_heap *pool, POOL_HEADER *header, unsigned size,
-                                      unsigned lead, unsigned granules)
+/* engine.c: a block of 16-byte granules from the lists or a new page, whatever it takes; NULL. */
+struct pool_header *pb_pool_carve(struct pool_space *space, struct pool_want want);
+
+/* engine.c: frees such a block past the lookaside lists. False after a bugcheck: it is not freed.
+ */
+bool pb_pool_give_back(struct pool_space *space, struct pool_header *header);
+
+/* Cuts a block out of the unlinked free one of `size` granules (up to a page), `lead` granules
+ * behind its start, and lists what is left before and behind. `emptied`: what pool_unlink returned.
+ */
+PB_INLINE struct pool_header *pool_carve(const struct pool_space *space,
+                                         struct pool_descriptor *descriptor,
+                                         struct pool_header *header, unsigned size, bool emptied,
+                                         unsigned lead, const struct pool_want *want, bool wide)
 {
+    const unsigned shift = pool_shift(space, wide);
+    unsigned granules = want->granules;
     unsigned rest = size - lead - granules;
-    unsigned previous = header->PreviousSize;
     if (lead > 0) {
-        pool_size(header, previous, lead);
-        pool_list(pool, header, false);
-        header += lead;
-        previous = lead;
+        bool listed = pool_link_in(space, descriptor, header, lead, false, wide);
+        pool_relisted(descriptor, size, emptied, lead, listed);
+        emptied = false;
+        header = pool_behind(header, lead, shift);
+        pool_set_previous(header, lead, descriptor->index, wide);
     }
-    pool_size(header, previous, granules);
-    header->PoolType = POOL_TYPE_NONPAGED;
+    pool_set_size(header, granules, want->type, wide);
     if (rest > 0) {
-        pool_size(header + granules, granules, rest);
-        pool_list(pool, header + granules, false);
-        pool_tell_next(header + granules);
+        struct pool_header *behind = pool_behind(header, granules, shift);
+        pool_set_previous(behind, granules, descriptor->index, wide);
+        bool listed = pool_link_in(space, descriptor, behind, rest, false, wide);
+        pool_relisted(descriptor, size, emptied, rest, listed);
+        emptied = false;
+        pool_tell_next(space, descriptor, behind, rest, wide);
     } else {
-        pool_tell_next(header);
+        pool_tell_next(space, descriptor, header, granules, wide);
     }
+    if (emptied) /* and nothing is left of it */
+        pool_set_listed(descriptor, size - 1, false);
     return header;
 }
 
 /* How far into a free block a block is cut. Unaligned: the front if the free block is first in its
- * page, the end otherwise. Aligned: the first place whose user area is a multiple of `align`. */
-static inline unsigned pool_lead(const POOL_HEADER *header, unsigned granules, unsigned align)
+ * page, the end otherwise. Aligned: the first place whose user area is a multiple of `align`; only
+ * with granules of one header. */
+PB_INLINE unsigned pool_lead(const struct pool_space *space, const struct pool_header *header,
+                             unsigned size, const struct pool_want *want, bool wide)
 {
-    if (align == 1)
-        return header->PreviousSize == 0 ? 0 : header->BlockSize - granules;
-    unsigned user = (unsigned)(BYTE_OFFSET(header) / POOL_GRANULE) + 1;
-    return (align - user % align) % align;
+    if (PB_LIKELY(want->align == 1))
+        return pool_previous(header, wide) == 0 ? 0 : size - want->granules;
+    unsigned user = (unsigned)(BYTE_OFFSET(header) >> pool_shift(space, wide)) + 1;
+    return -user & (want->align - 1);
 }
 
-/* Joins the block with a free one behind it, then with a free one before it, and lists the result
- * or gives the page back. */
-static inline void pool_coalesce(struct pool_heap *pool, POOL_HEADER *header)
+/* Joins a block in use, of `size` granules, with a free one behind it, then with a free one before
+ * it, and lists the result. Returns NULL; or the page, if it is free as a whole: then it is on no
+ * list. */
+PB_INLINE void *pool_coalesce(const struct pool_space *space, struct pool_descriptor *descriptor,
+                              struct pool_header *header, unsigned size, bool wide)
 {
-    unsigned size = header->BlockSize;
-    POOL_HEADER *next = header + size;
-    header->PoolType = POOL_TYPE_FREE; /* inside a joined block, it tells a second free */
-    if (BYTE_OFFSET(next) != 0 && next->PoolType == POOL_TYPE_FREE) {
-        pool_unlist(pool, next);
-        size += next->BlockSize;
+    const unsigned shift = pool_shift(space, wide);
+    unsigned before = pool_previous(header, wide);
+    bool emptied = false;
+    struct pool_header *next = pool_behind(header, size, shift);
+    /* in a joined block it tells a second free; but not behind a block of one granule, for then the
+     * links of the joined block lie here: such a second free can go unseen, as on NT */
+    pool_set_size(header, size, POOL_TYPE_FREE, wide);
+    if (BYTE_OFFSET(next) != 0 && pool_type(next, wide) == POOL_TYPE_FREE) {
+        unsigned more = pool_size(next, wide);
+        pool_unlist(space, descriptor, next, more, wide);
+        size += more;
     }
-    if (header->PreviousSize != 0) {
-        POOL_HEADER *previous = header - header->PreviousSize;
-        if (previous->PoolType == POOL_TYPE_FREE) {
-            pool_unlist(pool, previous);
-            size += previous->BlockSize;
+    if (before != 0) {
+        struct pool_header *previous = pool_before(header, before, shift);
+        if (pool_type(previous, wide) == POOL_TYPE_FREE) {
+            emptied = pool_unlink(space, descriptor, previous, before, wide);
+            size += before;
             header = previous;
         }
     }
-    if (size == POOL_PAGE) {
-        pool->TotalPages--;
-        pb_page_runs_give(&pool->runs, header);
-        return;
+    if (PB_UNLIKELY(size == pool_page_granules(space, wide))) {
+        if (emptied)
+            pool_set_listed(descriptor, before - 1, false);
+        descriptor->TotalPages--;
+        return header;
     }
-    header->BlockSize = (UCHAR)size;
-    pool_list(pool, header, true);
-    pool_tell_next(header);
+    bool listed = pool_link_in(space, descriptor, header, size, true, wide);
+    pool_relisted(descriptor, before, emptied, size, listed);
+    pool_tell_next(space, descriptor, header, size, wide);
+    return NULL;
 }
 
 #endif

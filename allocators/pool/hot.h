@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool's one path: a function, as ExAllocatePool is. A pb_thread is a slot of the lock. */
+/* The pool's one path: a function, as ExAllocatePoolWithTag is. */
 #ifndef PB_POOL_HOT_H
 #define PB_POOL_HOT_H
 
-#include "nt/lock.h"
+#include <hot.h> /* the contract's: in quotes it would be this file */
 
 #define PB_HOT_pool(FIXED, ANY, NATIVE) ANY(pool)
 

@@ -3,14 +3,15 @@
 #include "pool/page_run.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 enum { RUNS_LEAST = 1 << 20, RUNS_SHARE = 4 /* of RLIMIT_AS */ };
 
-int pb_page_runs_open(struct page_runs *runs, size_t reserve, size_t release_bytes)
+int pb_page_runs_open(struct page_runs *runs, size_t reserve, size_t release_bytes,
+                      enum pb_backing backing, char *message, size_t message_size)
 {
-    int error = pb_pages_open_within(&runs->arena, reserve, RUNS_LEAST, RUNS_SHARE);
+    int error = pb_pages_open_backed(&runs->arena, reserve, RUNS_LEAST, RUNS_SHARE, backing, NULL,
+                                     message, message_size);
     if (error != 0)
         return error;
     size_t pages = runs->arena.reserved_bytes >> PAGE_SHIFT;
@@ -49,6 +50,13 @@ static void runs_mark(struct page_runs *runs, uint32_t first, uint32_t pages, en
     struct page_entry *last = &runs->entries[first + pages - 1];
     head->pages = last->pages = pages;
     head->state = last->state = (uint16_t)state;
+}
+
+/* Makes a taken run of its own of these pages: only the first says so. */
+static void runs_take(struct page_runs *runs, uint32_t first, uint32_t pages)
+{
+    runs_mark(runs, first, pages, PAGE_INSIDE);
+    runs->entries[first].state = PAGE_TAKEN;
 }
 
 /* Makes a free run of its own of these pages, first on its list. */
@@ -116,16 +124,25 @@ static size_t runs_release(struct page_runs *runs, uint32_t first, uint32_t page
     return released;
 }
 
-/* Counts the pages as held again. */
-static void runs_hold(struct page_runs *runs, uint32_t first, uint32_t pages)
+/* Has the system give back those of the pages that it has. False if it refuses. */
+static bool runs_hold(struct page_runs *runs, uint32_t first, uint32_t pages)
 {
-    for (uint32_t page = first; runs->released > 0 && page < first + pages; page++) {
-        if (!runs->entries[page].released)
-            continue;
-        pb_pages_reuse(&runs->arena, runs_address(runs, page), PAGE_SIZE);
-        runs->entries[page].released = false;
-        runs->released--;
+    uint32_t end = first + pages;
+    while (runs->released > 0 && first < end) {
+        uint32_t stop = first;
+        while (stop < end && runs->entries[stop].released)
+            stop++;
+        if (stop > first) {
+            size_t bytes = (size_t)(stop - first) << PAGE_SHIFT;
+            if (pb_pages_reuse(&runs->arena, runs_address(runs, first), bytes) != 0)
+                return false;
+            runs->released -= stop - first;
+        }
+        for (; first < stop; first++)
+            runs->entries[first].released = false;
+        first++;
     }
+    return true;
 }
 
 /* The highest place in the free run `first` for so many pages, or PAGE_NONE. */
@@ -140,32 +157,31 @@ static uint32_t runs_fit(const struct page_runs *runs, uint32_t first, size_t pa
     return back <= spare ? first + (uint32_t)(spare - back) : PAGE_NONE;
 }
 
-/* Takes `pages` at `start` out of the free run `first` and files what is left of it. */
-static void *runs_cut(struct page_runs *runs, uint32_t first, uint32_t start, uint32_t pages,
-                      enum page_state state)
+/* Takes `pages` at `start` out of the free run `first` and files what is left of it. NULL if the
+ * system does not give back what it has of them. */
+static void *runs_cut(struct page_runs *runs, uint32_t first, uint32_t start, uint32_t pages)
 {
     uint32_t end = first + runs->entries[first].pages;
+    if (!runs_hold(runs, start, pages))
+        return NULL;
     runs_unlink(runs, first);
     if (start > first)
         runs_file(runs, first, start - first);
     if (end > start + pages)
         runs_file(runs, start + pages, end - start - pages);
-    runs_mark(runs, start, pages, PAGE_INSIDE);
-    runs->entries[start].state =
-        (uint16_t)state; /* of its first page only: no other is an address given */
-    runs_hold(runs, start, pages);
+    runs_take(runs, start, pages);
     return runs_address(runs, start);
 }
 
 /* First fit, from the list of that length upward. */
-static void *runs_search(struct page_runs *runs, size_t pages, size_t align, enum page_state state)
+static void *runs_search(struct page_runs *runs, size_t pages, size_t align)
 {
     for (unsigned list = runs_list((uint32_t)pages); list < PAGE_LISTS; list++) {
         uint32_t first = runs->heads[list];
         for (; first != PAGE_NONE; first = runs->entries[first].next) {
             uint32_t start = runs_fit(runs, first, pages, align);
             if (start != PAGE_NONE)
-                return runs_cut(runs, first, start, (uint32_t)pages, state);
+                return runs_cut(runs, first, start, (uint32_t)pages);
         }
     }
     return NULL;
@@ -176,8 +192,11 @@ static bool runs_grow(struct page_runs *runs, size_t pages)
 {
     size_t step = BYTES_TO_PAGES(pb_page_bytes());
     const struct page_entry *edge = runs->count > 0 ? &runs->entries[runs->count - 1] : NULL;
-    if (edge != NULL && edge->state == PAGE_FREE)
-        pages -= edge->pages; /* shorter than what is asked, or the search had found it */
+    if (edge != NULL && edge->state == PAGE_FREE) {
+        if (edge->pages >= pages)
+            return false; /* it was found, and the system did not give it back */
+        pages -= edge->pages;
+    }
     pages = (pages + step - 1) / step * step;
     if (pages > (runs->arena.reserved_bytes - runs->arena.taken_bytes) >> PAGE_SHIFT)
         return false;
@@ -195,20 +214,41 @@ static bool runs_grow(struct page_runs *runs, size_t pages)
     return true;
 }
 
-void *pb_page_runs_take(struct page_runs *runs, size_t pages, size_t align, enum page_state state)
+void *pb_page_runs_take(struct page_runs *runs, size_t pages, size_t align)
 {
     size_t most = runs->arena.reserved_bytes >> PAGE_SHIFT;
     if (pages > most || align > most)
         return NULL;
-    void *at = runs_search(runs, pages, align, state);
+    void *at = runs_search(runs, pages, align);
     if (at == NULL && runs_grow(runs, pages + align - 1))
-        at = runs_search(runs, pages, align, state);
+        at = runs_search(runs, pages, align);
     return at;
+}
+
+static uint32_t runs_page(const struct page_runs *runs, const void *at)
+{
+    return (uint32_t)(((uintptr_t)at - (uintptr_t)runs->arena.base) >> PAGE_SHIFT);
+}
+
+void pb_page_runs_split(struct page_runs *runs, void *at, size_t pages)
+{
+    uint32_t first = runs_page(runs, at);
+    uint32_t all = runs->entries[first].pages;
+    runs_take(runs, first, (uint32_t)pages);
+    runs_take(runs, first + (uint32_t)pages, all - (uint32_t)pages);
+}
+
+size_t pb_page_runs_length(const struct page_runs *runs, const void *at)
+{
+    uint32_t page = runs_page(runs, at);
+    if (page >= runs->count || runs->entries[page].state != PAGE_TAKEN)
+        return 0;
+    return runs->entries[page].pages;
 }
 
 void pb_page_runs_give(struct page_runs *runs, void *at)
 {
-    uint32_t first = (uint32_t)(pb_page_runs_entry(runs, at) - runs->entries);
+    uint32_t first = runs_page(runs, at);
     uint32_t pages = runs->entries[first].pages;
     runs_mark(runs, first, pages, PAGE_INSIDE);
     if ((size_t)pages << PAGE_SHIFT >= runs->release_bytes)
@@ -254,7 +294,8 @@ static int runs_check_lists(const struct page_runs *runs, size_t free, char *mes
     return listed == free ? 0 : runs_fault(message, size, "free runs that no list holds", 0);
 }
 
-int pb_page_runs_check(const struct page_runs *runs, char *message, size_t message_size)
+int pb_page_runs_check(const struct page_runs *runs, size_t *taken, char *message,
+                       size_t message_size)
 {
     bool before_free = false;
     size_t free = 0;
@@ -271,6 +312,7 @@ int pb_page_runs_check(const struct page_runs *runs, char *message, size_t messa
             return runs_fault(message, message_size, "two free runs are neighbours", page);
         before_free = is_free;
         free += is_free;
+        *taken += is_free ? 0 : entry->pages;
     }
     return runs_check_lists(runs, free, message, message_size);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The page layer below the pool: runs of 4 KiB pages inside one reservation.
+/* The page layer below nonpaged pool: runs of 4 KiB pages inside one reservation.
  * Source:  the shape of the NT nonpaged pool's page allocator, as documented by ReactOS: four
  *          lists of free runs, first fit upward, pages cut from the end of a run, neighbours
  *          merged. Differs: boundary marks and list links lie in a map beside the pages, not in
@@ -14,14 +14,16 @@
 #ifndef PB_PAGE_RUN_H
 #define PB_PAGE_RUN_H
 
-#include "nt/page_math.h"
 #include "nt/pages.h"
+
+#include <poolbench/nt/page.h>
+
+#include <stdbool.h>
 
 enum page_state {
     PAGE_INSIDE, /* neither a run's first nor last page, or a mark out of date */
     PAGE_FREE,
-    PAGE_BLOCKS, /* a run of one page that the pool carves */
-    PAGE_BIG     /* a request of its own */
+    PAGE_TAKEN /* the first of a run that was handed out */
 };
 
 enum { PAGE_LISTS = 4 };
@@ -47,36 +49,30 @@ struct page_runs {
     size_t released;      /* free pages that the system has */
 };
 
-/* Reserves `reserve` bytes of address space, less where there is less. Returns 0 or -ENOMEM. */
-int pb_page_runs_open(struct page_runs *runs, size_t reserve, size_t release_bytes);
+/* Reserves `reserve` bytes of address space on `backing`, less where there is less. Returns 0 or
+ * -ENOMEM, or -errno and one line. */
+int pb_page_runs_open(struct page_runs *runs, size_t reserve, size_t release_bytes,
+                      enum pb_backing backing, char *message, size_t message_size);
 void pb_page_runs_close(struct page_runs *runs);
 
-/* A run of `pages` >= 1 whose address is a multiple of `align` pages (a power of two), marked
- * PAGE_BLOCKS or PAGE_BIG. NULL when the reservation is used up or the system refuses. */
-void *pb_page_runs_take(struct page_runs *runs, size_t pages, size_t align, enum page_state state);
+/* A run of `pages` >= 1 whose address is a multiple of `align` pages (a power of two). NULL when
+ * the reservation is used up or the system refuses. */
+void *pb_page_runs_take(struct page_runs *runs, size_t pages, size_t align);
 
 /* Takes back the run that starts at `at`. */
 void pb_page_runs_give(struct page_runs *runs, void *at);
 
+/* Makes two runs of the taken one that starts at `at`: the first of `pages`. */
+void pb_page_runs_split(struct page_runs *runs, void *at, size_t pages);
+
+/* Pages of the taken run that starts at `at`, a page taken from the arena once; 0 if none does. */
+size_t pb_page_runs_length(const struct page_runs *runs, const void *at);
+
 /* Gives every free page to the system; returns the bytes. */
 size_t pb_page_runs_trim(struct page_runs *runs);
 
-/* The entry of the page that `at` lies in, or NULL if that is no page of the arena. */
-static inline const struct page_entry *pb_page_runs_find(const struct page_runs *runs,
-                                                         const void *at)
-{
-    size_t offset = (size_t)((uintptr_t)at - (uintptr_t)runs->arena.base);
-    return offset < runs->arena.taken_bytes ? &runs->entries[offset >> PAGE_SHIFT] : NULL;
-}
-
-/* The same where `at` is known to lie in the arena. Needs no lock if the run is the caller's. */
-static inline const struct page_entry *pb_page_runs_entry(const struct page_runs *runs,
-                                                          const void *at)
-{
-    return &runs->entries[((uintptr_t)at - (uintptr_t)runs->arena.base) >> PAGE_SHIFT];
-}
-
-/* I1, I2, I3. Returns 0, or -EINVAL and one line. */
-int pb_page_runs_check(const struct page_runs *runs, char *message, size_t message_size);
+/* I1, I2, I3; adds the pages of taken runs to *taken. Returns 0, or -EINVAL and one line. */
+int pb_page_runs_check(const struct page_runs *runs, size_t *taken, char *message,
+                       size_t message_size);
 
 #endif

@@ -1,298 +1,258 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool's calls: allocate, free, resize, and what is checked first. pool.h says what the pool
- * is, block.h how blocks are cut and joined. */
-#include "nt/bugcheck.h"
-#include "pool/block.h"
-#include "pool/hot.h"
+/* A pool as a whole: opening and closing, counters, what is given back, what is said of it. The
+ * calls for blocks are in engine.c. Source, layout, locks: engine.h, space.h. */
+#include "pool/pending.h"
+#include "pool/space.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-/* What was found corrupt: a bugcheck's arguments; code 0 = nothing. */
-struct pool_fault {
-    uint32_t code;
-    uint64_t p1, p2, p3, p4;
-};
-
-/* First parameters of the two bugchecks. */
-enum {
-    FAULT_LINKS = 3,         /* 0x19: free-list links disagree */
-    FAULT_SIZES = 5,         /* 0x19: adjacent headers disagree on a size */
-    FAULT_PREVIOUS_PAGE = 6, /* 0x19: the previous block would lie in another page */
-    FAULT_NOT_FIRST = 7,     /* 0x19: PreviousSize 0, but not at the page's start */
-    FAULT_SIZE_ZERO = 8,     /* 0x19 */
-    FAULT_NEXT_PAGE = 9,     /* 0x19: the next block would lie in another page */
-    FAULT_DOUBLE_FREE = 7,   /* 0xC2 */
-    FAULT_NOT_IN_POOL = 0x46 /* 0xC2: not an address that the pool gave */
-};
-
-static struct pool_heap *pool_of(struct pb_heap *heap)
+/* What a type is served from: without a class of its own, memory that is not executable is
+ * nonpaged pool like any other. */
+static enum pool_class pool_class_of(bool nx, unsigned type)
 {
-    return (struct pool_heap *)(void *)heap;
+    if ((type & POOL_TYPE_PAGED) != 0)
+        return POOL_PAGED;
+    return nx && (type & NonPagedPoolNx) != 0 ? POOL_NONPAGED_NX : POOL_NONPAGED;
 }
 
-PB_INLINE void pool_lock(struct pool_heap *pool, struct pb_thread *thread)
+enum pool_class pb_pool_class(const struct pool *pool, unsigned type)
 {
-    pb_lock_lock(pool->kind, &pool->lock, (struct pb_lock_slot *)(void *)thread);
+    return pool_class_of(pb_pool_profiles[pool->options.profile].nx, type);
 }
 
-PB_INLINE void pool_unlock(struct pool_heap *pool, struct pb_thread *thread)
+/* Opens the classes whose bits are set, one after the other. */
+static int pool_open_spaces(struct pool *pool, unsigned classes, char *message, size_t message_size)
 {
-    pb_lock_unlock(pool->kind, &pool->lock, (struct pb_lock_slot *)(void *)thread);
-}
-
-static void pool_report(const struct pool_fault *fault)
-{
-    pb_bugcheck(fault->code, fault->p1, fault->p2, fault->p3, fault->p4);
-}
-
-void pb_pool_init(struct pool_heap *pool)
-{
-    for (unsigned index = 0; index < POOL_PAGE; index++)
-        InitializeListHead(&pool->ListHeads[index]);
-}
-
-static void pool_count_alloc(struct pool_heap *pool, size_t granted, size_t bytes)
-{
-    pool->requested_bytes += bytes;
-    pool->TotalBytes += granted;
-    pool->RunningAllocs++;
-}
-
-static void pool_count_free(struct pool_heap *pool, size_t granted, size_t bytes)
-{
-    pool->requested_bytes -= bytes;
-    pool->TotalBytes -= granted;
-    pool->RunningDeAllocs++;
-}
-
-/* What is wanted of the lists. */
-struct pool_request {
-    unsigned granules, align; /* both in granules; align is a power of two */
-    size_t bytes;
-};
-
-/* Takes the head of a list; NULL if another thread was faster, or the list is corrupt. */
-static POOL_HEADER *pool_take(struct pool_heap *pool, struct pb_thread *thread, unsigned index,
-                              const struct pool_request *request)
-{
-    POOL_HEADER *header = NULL;
-    struct pool_fault fault = {.code = 0};
-    pool_lock(pool, thread);
-    PLIST_ENTRY head = &pool->ListHeads[index];
-    if (!IsListEmpty(head)) {
-        header = (POOL_HEADER *)(void *)head->Flink - 1;
-        if (pool->checks && !pool_links_hold(header)) {
-            fault = (struct pool_fault){BAD_POOL_HEADER, FAULT_LINKS, (uintptr_t)head,
-                                        (uintptr_t)head->Flink, (uintptr_t)head->Blink};
-            header = NULL;
-        }
+    int error = 0;
+    for (unsigned class = 0; class < POOL_CLASSES && error == 0; class ++) {
+        if ((classes >> class & 1) == 0)
+            continue;
+        struct pool_space *space;
+        error = pb_pool_space_open(pool, (enum pool_class) class, &space, message, message_size);
+        if (error != 0)
+            break;
+        pool->spaces[class] = space;
+        pool->ranges[class] = (struct pool_range){(uintptr_t)space->base, space->reserved};
     }
-    if (PB_LIKELY(header != NULL)) {
-        unsigned lead = pool_lead(header, request->granules, request->align);
-        pool_unlist(pool, header);
-        header = pool_carve(pool, header, index + 1, lead, request->granules);
-        pool_count_alloc(pool, (size_t)request->granules * POOL_GRANULE, request->bytes);
+    for (unsigned slot = 0; slot < 4; slot++) {
+        unsigned type = (slot & POOL_TYPE_PAGED) | ((slot & 2) != 0 ? NonPagedPoolNx : 0);
+        pool->by_type[slot] = pool->spaces[pb_pool_class(pool, type)];
     }
-    pool_unlock(pool, thread);
-    if (PB_UNLIKELY(fault.code != 0))
-        pool_report(&fault);
-    return header;
+    return error;
 }
 
-/* Takes a page and carves the block out of it. */
-static PB_NOINLINE POOL_HEADER *pool_take_page(struct pool_heap *pool, struct pb_thread *thread,
-                                               const struct pool_request *request)
+static void pool_close_spaces(struct pool *pool)
 {
-    pool_lock(pool, thread);
-    POOL_HEADER *header = pb_page_runs_take(&pool->runs, 1, 1, PAGE_BLOCKS);
-    pool_unlock(pool, thread);
-    if (header == NULL)
-        return NULL;
-    memset(header, 0, sizeof *header); /* the page fault is taken without the lock */
-    pool_lock(pool, thread);
-    header = pool_carve(pool, header, POOL_PAGE, request->align - 1, request->granules);
-    pool->TotalPages++;
-    pool->pages_taken++;
-    pool_count_alloc(pool, (size_t)request->granules * POOL_GRANULE, request->bytes);
-    pool_unlock(pool, thread);
-    return header;
+    for (unsigned class = 0; class < POOL_CLASSES; class ++)
+        pb_pool_space_close(pool->spaces[class]);
 }
 
-static void *pool_alloc_block(struct pool_heap *pool, struct pb_thread *thread,
-                              const struct pool_request *request)
+int pb_pool_open(const struct pool_options *options, unsigned classes, struct pool **made,
+                 char *message, size_t message_size)
 {
-    POOL_HEADER *header = NULL;
-    unsigned index = pool_search(pool, request->granules + request->align - 2);
-    while (index < POOL_PAGE && header == NULL) {
-        header = pool_take(pool, thread, index, request);
-        if (PB_UNLIKELY(header == NULL))
-            index = pool_search(pool, index + 1);
+    const struct pool_profile *profile = &pb_pool_profiles[options->profile];
+    struct pool_shape shape;
+    struct pool *pool = pb_pages_map(sizeof *pool);
+    int error = -ENOMEM;
+    if (pool == NULL)
+        return error;
+    pb_pool_shape(options, &shape);
+    pool->options = *options;
+    pool->wide = shape.wide;
+    pool->listless = shape.list_sizes == 0 && shape.wide && !pb_cas16_present();
+    if (!profile->nx && (classes & 1u << POOL_NONPAGED_NX) != 0)
+        classes = (classes & ~(1u << POOL_NONPAGED_NX)) | 1u << POOL_NONPAGED;
+    pool->big =
+        pb_pool_big_open(options->big_entries != 0 ? options->big_entries : profile->big_entries,
+                         profile->big_grows);
+    if (pool->big == NULL)
+        goto out_unmap;
+    if (options->tags) {
+        pool->tags = pb_pool_tags_open((unsigned)options->tag_slots, pb_pool_processors(options),
+                                       (int)options->tags_file - 1);
+        if (pool->tags == NULL)
+            goto out_big;
     }
-    if (PB_UNLIKELY(header == NULL))
-        header = pool_take_page(pool, thread, request);
-    if (PB_UNLIKELY(header == NULL))
-        return NULL;
-    header->PoolTag = POOL_TAG_NONE;
-    memset(header + 1, 0, sizeof(LIST_ENTRY)); /* NT shows nobody its links either */
-    return header + 1;
-}
-
-static PB_NOINLINE void *pool_alloc_pages(struct pool_heap *pool, struct pb_thread *thread,
-                                          size_t bytes, size_t align)
-{
-    size_t pages = BYTES_TO_PAGES(bytes);
-    pool_lock(pool, thread);
-    void *at = pb_page_runs_take(&pool->runs, pages, align, PAGE_BIG);
-    if (at != NULL) {
-        pool->TotalBigPages += pages;
-        pool_count_alloc(pool, pages << PAGE_SHIFT, bytes);
-    }
-    pool_unlock(pool, thread);
-    return at;
-}
-
-void *pb_pool_alloc(struct pb_heap *heap, struct pb_thread *thread, size_t bytes)
-{
-    if (PB_UNLIKELY(bytes > POOL_LARGEST))
-        return pool_alloc_pages(pool_of(heap), thread, bytes, 1);
-    const struct pool_request request = {pb_pool_granules(bytes), 1, bytes};
-    return pool_alloc_block(pool_of(heap), thread, &request);
-}
-
-void *pb_pool_aligned(struct pb_heap *heap, struct pb_thread *thread, size_t alignment,
-                      size_t bytes)
-{
-    if (alignment <= POOL_GRANULE)
-        return pb_pool_alloc(heap, thread, bytes);
-    if (alignment < PAGE_SIZE && bytes <= POOL_LARGEST) {
-        const struct pool_request request = {pb_pool_granules(bytes),
-                                             (unsigned)(alignment / POOL_GRANULE), bytes};
-        if (request.granules + request.align <= POOL_PAGE)
-            return pool_alloc_block(pool_of(heap), thread, &request);
-    }
-    size_t pages = alignment > PAGE_SIZE ? alignment >> PAGE_SHIFT : 1;
-    return pool_alloc_pages(pool_of(heap), thread, bytes > 0 ? bytes : 1, pages);
-}
-
-/* What is wrong with the block behind or before `header`, whose own sizes were found in range. */
-static unsigned pool_inspect_neighbours(POOL_HEADER *header)
-{
-    POOL_HEADER *next = header + header->BlockSize;
-    POOL_HEADER *previous = header - header->PreviousSize;
-    if (BYTE_OFFSET(next) != 0) {
-        if (next->PreviousSize != header->BlockSize)
-            return FAULT_SIZES;
-        if (next->PoolType == POOL_TYPE_FREE && !pool_links_hold(next))
-            return FAULT_LINKS;
-    }
-    if (previous != header) {
-        if (previous->BlockSize != header->PreviousSize)
-            return FAULT_SIZES;
-        if (previous->PoolType == POOL_TYPE_FREE && !pool_links_hold(previous))
-            return FAULT_LINKS;
-    }
+    error = pool_open_spaces(pool, classes, message, message_size);
+    if (error != 0)
+        goto out_spaces;
+    *made = pool;
     return 0;
+
+out_spaces:
+    pool_close_spaces(pool);
+    if (pool->tags != NULL)
+        pb_pool_tags_close(pool->tags);
+out_big:
+    pb_pool_big_close(pool->big);
+out_unmap:
+    pb_pages_unmap(pool, sizeof *pool);
+    return error;
 }
 
-static unsigned pool_inspect_header(POOL_HEADER *header)
+void pb_pool_close(struct pool *pool)
 {
-    unsigned at = (unsigned)(BYTE_OFFSET(header) / POOL_GRANULE);
-    if (header->BlockSize == 0)
-        return FAULT_SIZE_ZERO;
-    if (at + header->BlockSize > POOL_PAGE)
-        return FAULT_NEXT_PAGE;
-    if (header->PreviousSize > at)
-        return FAULT_PREVIOUS_PAGE;
-    if (header->PreviousSize == 0 && at != 0)
-        return FAULT_NOT_FIRST;
-    return pool_inspect_neighbours(header);
+    pool_close_spaces(pool);
+    if (pool->tags != NULL)
+        pb_pool_tags_close(pool->tags);
+    pb_pool_big_close(pool->big);
+    pb_pages_unmap(pool, sizeof *pool);
 }
 
-/* What is wrong with a block that is about to be freed. The lock is held. */
-static struct pool_fault pool_inspect(const struct pool_heap *pool, POOL_HEADER *header)
+struct pool_tags *pb_pool_tags(struct pool *pool)
 {
-    const struct page_entry *page = pb_page_runs_find(&pool->runs, header);
-    uint64_t at = (uintptr_t)header;
-    if (page == NULL || page->state != PAGE_BLOCKS || at % POOL_GRANULE != 0)
-        return (struct pool_fault){BAD_POOL_CALLER, FAULT_NOT_IN_POOL, at + POOL_GRANULE, 0, 0};
-    if (header->PoolType == POOL_TYPE_FREE)
-        return (struct pool_fault){BAD_POOL_CALLER, FAULT_DOUBLE_FREE, 0, header->PoolTag,
-                                   at + POOL_GRANULE};
-    unsigned kind = pool_inspect_header(header);
-    return (struct pool_fault){kind != 0 ? BAD_POOL_HEADER : 0, kind, at, header->BlockSize,
-                               header->PreviousSize};
+    return pool->tags;
 }
 
-static PB_NOINLINE void pool_free_pages(struct pool_heap *pool, struct pb_thread *thread,
-                                        void *block, size_t bytes)
+/* A snapshot's lock is not the load's. */
+static void counts_lock(const struct pool_space *space, union pool_guard *guard,
+                        struct pool_hold *hold)
 {
-    pool_lock(pool, thread);
-    const struct page_entry *run = pb_page_runs_find(&pool->runs, block);
-    bool ours = run != NULL && run->state == PAGE_BIG;
-    if (ours) {
-        size_t pages = run->pages;
-        pool->TotalBigPages -= pages;
-        pool_count_free(pool, pages << PAGE_SHIFT, bytes);
-        pb_page_runs_give(&pool->runs, block);
-    }
-    pool_unlock(pool, thread);
-    if (PB_UNLIKELY(!ours))
-        pb_bugcheck(BAD_POOL_CALLER, FAULT_NOT_IN_POOL, (uintptr_t)block, 0, 0);
+    pool_guard_lock(space->mode, guard, hold);
+    if (space->mode.lock != POOL_LOCK_NONE)
+        guard->lock.acquisitions--;
 }
 
-void pb_pool_free(struct pb_heap *heap, struct pb_thread *thread, void *block, size_t bytes)
+static void counts_of_guard(const union pool_guard *guard, struct pool_counts *counts)
 {
-    struct pool_heap *pool = pool_of(heap);
-    if (PB_UNLIKELY(BYTE_OFFSET(block) == 0)) {
-        pool_free_pages(pool, thread, block, bytes);
+    counts->lock_acquisitions += guard->lock.acquisitions;
+    if (guard->lock.contended == PB_STAT_UNKNOWN)
+        counts->lock_contended = PB_STAT_UNKNOWN;
+    else
+        counts->lock_contended += guard->lock.contended;
+}
+
+static void counts_of_descriptor(const struct pool_space *space, struct pool_descriptor *descriptor,
+                                 struct pool_counts *counts)
+{
+    struct pool_hold hold;
+    counts_lock(space, &descriptor->guard, &hold);
+    counts->running_allocs += descriptor->RunningAllocs;
+    counts->running_frees += descriptor->RunningDeAllocs;
+    counts->total_pages += descriptor->TotalPages;
+    counts->total_bytes += descriptor->TotalBytes;
+    counts->pages_taken += descriptor->pages_taken;
+    counts_of_guard(&descriptor->guard, counts);
+    pool_guard_unlock(space->mode, &descriptor->guard, &hold);
+    /* relaxed: a figure for a snapshot */
+    counts->cached_blocks += pool_pending_depth(
+        atomic_load_explicit(&descriptor->pending, memory_order_relaxed));
+    counts->cached_bytes += pb_pool_pending_bytes(space, descriptor);
+}
+
+static const struct pb_pages *space_arena(const struct pool_space *space)
+{
+    return space->class == POOL_PAGED ? &space->bitmap.arena : &space->runs.arena;
+}
+
+static void counts_of_layer(struct pool_space *space, struct pool_counts *counts)
+{
+    struct pool_hold hold;
+    const struct pb_pages *arena = space_arena(space);
+    counts_lock(space, &space->guard, &hold);
+    size_t map = space->class == POOL_PAGED ? 0 : space->runs.map.held_bytes; /* only grows */
+    counts->running_allocs += space->big_counts.allocs;
+    counts->running_frees += space->big_counts.frees;
+    counts->total_big_pages = space->big_counts.pages;
+    counts->total_bytes += space->big_counts.bytes;
+    counts->held_bytes = arena->held_bytes + map;
+    counts->held_peak_bytes = arena->held_peak_bytes + map;
+    counts->locked_bytes = arena->locked_bytes;
+    counts->os_calls =
+        arena->os_calls + (space->class == POOL_PAGED ? 0 : space->runs.map.os_calls);
+    counts_of_guard(&space->guard, counts);
+    pool_guard_unlock(space->mode, &space->guard, &hold);
+}
+
+void pb_pool_counts(const struct pool *pool, enum pool_class class, struct pool_counts *counts)
+{
+    struct pool_space *space = pool->spaces[class];
+    memset(counts, 0, sizeof *counts);
+    if (space == NULL)
         return;
+    counts_of_layer(space, counts);
+    for (unsigned i = 0; i < space->pools; i++)
+        counts_of_descriptor(space, &space->descriptors[space->first + i], counts);
+    pb_pool_lists_counts(space, counts);
+    counts->failures = atomic_load_explicit(&space->failures, memory_order_relaxed);
+    /* not read at one moment, and lists that threads share lose counts: no difference is below 0 */
+    if (counts->cached_bytes > counts->total_bytes)
+        counts->cached_bytes = counts->total_bytes;
+    if (counts->list_hits > counts->list_allocates)
+        counts->list_allocates = counts->list_hits;
+    if (counts->list_free_hits > counts->list_frees)
+        counts->list_frees = counts->list_free_hits;
+}
+
+static void trim_block(struct pool_space *space, struct pool_header *header)
+{
+    (void)pb_pool_free_now(space, header);
+}
+
+size_t pb_pool_trim(struct pool *pool)
+{
+    size_t bytes = 0;
+    for (unsigned class = 0; class < POOL_CLASSES; class ++) {
+        struct pool_space *space = pool->spaces[class];
+        if (space == NULL)
+            continue;
+        size_t before = space_arena(space)->held_bytes;
+        pb_pool_lists_flush(space, trim_block);
+        (void)pb_pool_drain(space);
+        if (space->class != POOL_PAGED) /* paged: what is free is gone already */
+            (void)pb_page_runs_trim(&space->runs);
+        bytes += before - space_arena(space)->held_bytes;
     }
-    POOL_HEADER *header = (POOL_HEADER *)block - 1;
-    struct pool_fault fault = {.code = 0};
-    pool_lock(pool, thread);
-    if (pool->checks)
-        fault = pool_inspect(pool, header);
-    if (PB_LIKELY(fault.code == 0)) {
-        pool_count_free(pool, (size_t)header->BlockSize * POOL_GRANULE, bytes);
-        pool_coalesce(pool, header);
+    return bytes;
+}
+
+void pb_pool_tune(struct pool *pool, const struct pb_tuning *tuning)
+{
+    for (unsigned class = 0; class < POOL_CLASSES; class ++)
+        if (pool->spaces[class] != NULL)
+            pb_pool_lists_tune(pool->spaces[class], tuning);
+}
+
+static void note(char *out, size_t size, const char *text)
+{
+    size_t length = strlen(out);
+    snprintf(out + length, size - length, "%s%s", length > 0 ? "; " : "", text);
+}
+
+/* One class: whether all of it that was taken could be locked and made executable. */
+static void notes_of_space(struct pool_space *space, const char *name, char *out, size_t size)
+{
+    struct pool_hold hold;
+    char text[160];
+    const struct pb_pages *arena = space_arena(space);
+    counts_lock(space, &space->guard, &hold);
+    size_t locked = arena->locked_bytes;
+    size_t taken = arena->taken_bytes;
+    int lock_error = arena->lock_error;
+    int exec_error = arena->exec_error;
+    pool_guard_unlock(space->mode, &space->guard, &hold);
+    if (lock_error != 0) {
+        snprintf(text, sizeof text, "%s pool: %zu KiB of %zu KiB locked: %s", name,
+                 (locked < taken ? locked : taken) >> 10, taken >> 10, strerror(-lock_error));
+        note(out, size, text);
     }
-    pool_unlock(pool, thread);
-    if (PB_UNLIKELY(fault.code != 0))
-        pool_report(&fault);
+    if (exec_error != 0) {
+        snprintf(text, sizeof text, "%s pool: not executable: %s", name, strerror(-exec_error));
+        note(out, size, text);
+    }
 }
 
-/* What a block can hold; the caller owns it. */
-static size_t pool_capacity(const struct pool_heap *pool, const void *block)
+void pb_pool_notes(const struct pool *pool, char *out, size_t size)
 {
-    if (BYTE_OFFSET(block) == 0)
-        return (size_t)pb_page_runs_entry(&pool->runs, block)->pages << PAGE_SHIFT;
-    const POOL_HEADER *header = (const POOL_HEADER *)block - 1;
-    return (header->BlockSize - 1u) * (size_t)POOL_GRANULE;
-}
-
-static void *pool_resize_in_place(struct pool_heap *pool, struct pb_thread *thread, void *block,
-                                  size_t growth)
-{
-    pool_lock(pool, thread);
-    pool->requested_bytes += growth; /* modulo 2^64: a shrink wraps */
-    pool->reallocs++;
-    pool_unlock(pool, thread);
-    return block;
-}
-
-/* In place where the block holds the new size and is not more than twice as long. */
-void *pb_pool_realloc(struct pb_heap *heap, struct pb_thread *thread, void *block, size_t old_bytes,
-                      size_t bytes)
-{
-    struct pool_heap *pool = pool_of(heap);
-    size_t capacity = pool_capacity(pool, block);
-    if (bytes <= capacity && bytes > capacity / 2)
-        return pool_resize_in_place(pool, thread, block, bytes - old_bytes);
-    void *moved = pb_pool_alloc(heap, thread, bytes);
-    if (moved == NULL) /* a shrink cannot fail */
-        return bytes <= capacity ? pool_resize_in_place(pool, thread, block, bytes - old_bytes)
-                                 : NULL;
-    memcpy(moved, block, old_bytes < bytes ? old_bytes : bytes);
-    pb_pool_free(heap, thread, block, old_bytes);
-    return pool_resize_in_place(pool, thread, moved, 0);
+    static const char *const names[POOL_CLASSES] = {"nonpaged", "nonpaged nx", "paged"};
+    if (size == 0)
+        return;
+    out[0] = '\0';
+    for (unsigned class = 0; class < POOL_CLASSES; class ++)
+        if (pool->spaces[class] != NULL)
+            notes_of_space(pool->spaces[class], names[class], out, size);
+    if (pool->listless)
+        note(out, size, "no lookaside lists: the processor has no 16-byte compare-exchange");
 }

@@ -8,7 +8,7 @@
 #define PB_ZONE_HOT_H
 
 #include "nt/lock.h"
-#include "zone/zone.h"
+#include <poolbench/nt/zone.h>
 
 #include <assert.h>
 

@@ -131,16 +131,17 @@ static void *receive(struct pb_audit *audit, struct pb_thread *thread, void *blo
 }
 
 /* What the contract promises for a plain allocation. */
-static size_t natural_alignment(size_t bytes)
+static size_t natural_alignment(const struct pb_audit *audit, size_t bytes)
 {
-    return bytes >= 16 ? 16 : (size_t)1 << (63 - __builtin_clzll(bytes));
+    size_t most = pb_heap_alignment(audit->inner);
+    return bytes >= most ? most : (size_t)1 << (63 - __builtin_clzll(bytes));
 }
 
 static void *audit_alloc(struct pb_heap *heap, struct pb_thread *thread, size_t bytes)
 {
     struct pb_audit *audit = audit_of(heap);
     void *block = audit->inner->alloc(audit->inner, thread, bytes);
-    return receive(audit, thread, block, bytes, natural_alignment(bytes));
+    return receive(audit, thread, block, bytes, natural_alignment(audit, bytes));
 }
 
 static void *audit_aligned(struct pb_heap *heap, struct pb_thread *thread, size_t alignment,
@@ -208,7 +209,7 @@ static void *audit_realloc(struct pb_heap *heap, struct pb_thread *thread, void 
         return NULL;
     }
     check_kept(audit, moved, old, size < bytes ? size : bytes);
-    return receive(audit, thread, moved, bytes, natural_alignment(bytes));
+    return receive(audit, thread, moved, bytes, natural_alignment(audit, bytes));
 }
 
 static int audit_attach(struct pb_heap *heap, unsigned index, struct pb_thread **thread)
@@ -221,6 +222,11 @@ static void audit_detach(struct pb_heap *heap, struct pb_thread *thread)
 {
     struct pb_heap *inner = audit_of(heap)->inner;
     inner->ops->detach(inner, thread);
+}
+
+static size_t audit_alignment(const struct pb_heap *heap)
+{
+    return pb_heap_alignment(((const struct pb_audit *)(const void *)heap)->inner);
 }
 
 static void audit_stats(struct pb_heap *heap, struct pb_heap_stats *stats)
@@ -241,6 +247,7 @@ static struct pb_allocator ops_in_front(const struct pb_allocator *inner)
     ops.detach = audit_detach;
     ops.realloc = inner->realloc != NULL ? audit_realloc : NULL;
     ops.aligned = inner->aligned != NULL ? audit_aligned : NULL;
+    ops.alignment = audit_alignment;
     ops.trim = NULL;
     ops.stats = audit_stats;
     ops.check = NULL;

@@ -4,6 +4,7 @@
  * libraries that read the spec and the topology have finished with malloc before the first baseline
  * is taken. */
 #include "runner/cell_internal.h"
+#include "runner/tags.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -415,21 +416,10 @@ void pb_cell_close(struct pb_cell *cell)
         pb_team_run(cell->team, detach_job, cell);
         pb_team_close(cell->team);
     }
-    if (cell->heap_open)
+    if (cell->heap_open) {
+        pb_tags_read(cell->opened.heap, cell->result);
         pb_variant_close(&cell->opened);
+    }
     pb_arena_close(&cell->arena);
     pb_pages_unmap(cell, sizeof *cell);
-}
-
-void pb_cell_execute(const struct pb_cell_spec *spec, const struct pb_topology *topology,
-                     struct pb_cell_result *result)
-{
-    struct pb_cell *cell;
-    double seconds;
-    if (pb_cell_open(spec, topology, result, &cell) != 0)
-        return;
-    if (pb_cell_warm(cell) == 0 && pb_cell_rate(cell, &seconds) == 0 && pb_cell_tail(cell) == 0 &&
-        pb_cell_recheck(cell) == 0)
-        pb_cell_finish(cell);
-    pb_cell_close(cell);
 }

@@ -55,6 +55,8 @@ struct pb_cell_result {
     struct pb_hist *alloc_hist, *free_hist; /* merged over workers; NULL when nothing was sampled */
     uint64_t wall_ns;      /* of the rate window */
     uint64_t steps;        /* in it, all workers */
+    struct pb_tag_row *tags; /* of a heap that counts by tag (tags.h), else NULL */
+    size_t tags_n, tags_mapped; /* rows: there are, and have room */
 };
 
 /* A cell that is set up: op streams drawn, heap open, workers bound and waiting. Opaque. */
@@ -87,14 +89,10 @@ int pb_cell_recheck(struct pb_cell *cell);
 /* Fills the rest of the result from what was observed; status becomes ok unless it says otherwise. */
 void pb_cell_finish(struct pb_cell *cell);
 
-/* Stops the workers, closes the heap, frees everything but the result's histograms, which live until
- * pb_cell_result_free. */
+/* Stops the workers, closes the heap, frees everything but the result's histograms and tags, which live
+ * until pb_cell_result_free. */
 void pb_cell_close(struct pb_cell *cell);
 void pb_cell_result_free(struct pb_cell_result *result);
-
-/* All of the above in order. */
-void pb_cell_execute(const struct pb_cell_spec *spec, const struct pb_topology *topology,
-                     struct pb_cell_result *result);
 
 /* Index into values of a metric's key, or -1. */
 int pb_metric_index(const char *key);

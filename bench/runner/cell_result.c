@@ -230,7 +230,11 @@ void pb_cell_result_free(struct pb_cell_result *result)
         pb_pages_unmap(result->alloc_hist, sizeof *result->alloc_hist);
     if (result->free_hist != NULL)
         pb_pages_unmap(result->free_hist, sizeof *result->free_hist);
+    if (result->tags != NULL)
+        pb_pages_unmap(result->tags, result->tags_mapped * sizeof *result->tags);
     result->alloc_hist = result->free_hist = NULL;
+    result->tags = NULL;
+    result->tags_n = result->tags_mapped = 0;
 }
 
 int pb_metric_index(const char *key)

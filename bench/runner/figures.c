@@ -27,7 +27,7 @@ const struct pb_figure *pb_figure_at(size_t index)
     return index < FIGURES ? &figures[index] : NULL;
 }
 
-const struct pb_figure *pb_figure_find(const char *name)
+static const struct pb_figure *find_figure(const char *name)
 {
     for (size_t i = 0; i < FIGURES; i++) {
         if (strcmp(figures[i].name, name) == 0)
@@ -39,7 +39,7 @@ const struct pb_figure *pb_figure_find(const char *name)
 static int check_names(const char *const *names, char *message, size_t size)
 {
     for (; names != NULL && *names != NULL; names++) {
-        if (pb_figure_find(*names) != NULL)
+        if (find_figure(*names) != NULL)
             continue;
         size_t used = (size_t)snprintf(message, size, "no figure '%s'; there are", *names);
         for (size_t i = 0; i < FIGURES && used < size; i++)

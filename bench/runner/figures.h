@@ -23,7 +23,6 @@ struct pb_figure {
 };
 
 const struct pb_figure *pb_figure_at(size_t index); /* NULL past the end */
-const struct pb_figure *pb_figure_find(const char *name);
 
 /* Writes the figures of those names (NULL-terminated; none: all) into `out_dir`, which is made if
  * it is not there, and a line about each to `log`. A figure without data is said and passed over.

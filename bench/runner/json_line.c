@@ -26,7 +26,9 @@ uint64_t pb_hash_text(const char *text, size_t length)
     return x ^ x >> 33;
 }
 
-char *pb_json_text(const json_t *value)
+/* The canonical text: keys sorted, no spaces, reals with 15 digits. malloc'ed; NULL without memory.
+ */
+static char *canonical_text(const json_t *value)
 {
     return json_dumps(value,
                       JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
@@ -34,7 +36,7 @@ char *pb_json_text(const json_t *value)
 
 int pb_hash_json(const json_t *value, char out[17])
 {
-    char *text = pb_json_text(value);
+    char *text = canonical_text(value);
     if (text == NULL)
         return -ENOMEM;
     snprintf(out, 17, "%016" PRIx64, pb_hash_text(text, strlen(text)));
@@ -50,7 +52,7 @@ static unsigned crc_of(const char *text, size_t length)
 /* The line with its crc and its end; malloc'ed, NULL without memory. */
 static char *line_text(const json_t *object, size_t *length)
 {
-    char *text = pb_json_text(object), *line = NULL;
+    char *text = canonical_text(object), *line = NULL;
     if (text == NULL)
         return NULL;
     size_t body = strlen(text) - 1; /* without the closing brace */

@@ -19,10 +19,6 @@ uint64_t pb_hash_text(const char *text, size_t length);
 /* The hash of a value's canonical text as 16 hex digits. Returns 0, or -ENOMEM. */
 int pb_hash_json(const json_t *value, char out[17]);
 
-/* The canonical text: keys sorted, no spaces, reals with 15 digits. malloc'ed; NULL without memory.
- */
-char *pb_json_text(const json_t *value);
-
 /* Appends `object` (at least one key, none of them "crc") as one line to a descriptor opened with
  * O_APPEND, and syncs. Returns 0 or -errno. What a failed write left behind is cut off again; a
  * line that was written and could not be synced stays, whole or torn. */

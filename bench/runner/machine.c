@@ -69,7 +69,8 @@ static FILE *open_below(const char *root, const char *path)
     return fopen(whole, "re");
 }
 
-void pb_machine_line(const char *root, const char *path, char *out, size_t size)
+/* The first line of a file below root, without its end; "" if it cannot be read. */
+static void first_line(const char *root, const char *path, char *out, size_t size)
 {
     FILE *file = open_below(root, path);
     out[0] = '\0';
@@ -142,7 +143,7 @@ static void put_kernel(json_t *facts, const char *root)
                                           "clocksource=",
                                           "tsc="};
     char line[4096], kept[1024] = "", release[256], *rest = line, *word;
-    pb_machine_line(root, "/proc/cmdline", line, sizeof line);
+    first_line(root, "/proc/cmdline", line, sizeof line);
     while ((word = strsep(&rest, " ")) != NULL)
         for (size_t i = 0; i < sizeof bearing / sizeof *bearing; i++)
             if (strncmp(word, bearing[i], strlen(bearing[i])) == 0) {
@@ -151,7 +152,7 @@ static void put_kernel(json_t *facts, const char *root)
                 break;
             }
     json_object_set_new(facts, "kernel_options", text(kept));
-    pb_machine_line(root, "/proc/sys/kernel/osrelease", release, sizeof release);
+    first_line(root, "/proc/sys/kernel/osrelease", release, sizeof release);
     snprintf(line, sizeof line, "%s%s", release[0] != '\0' ? "Linux " : "", release);
     json_object_set_new(facts, "kernel", text(line));
 }
@@ -225,7 +226,7 @@ json_t *pb_machine_facts(const char *root, const struct pb_topology *topology,
     char line[1024];
     json_t *facts = json_object();
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        pb_machine_line(root, files[i].path, line, sizeof line);
+        first_line(root, files[i].path, line, sizeof line);
         if (files[i].kind == CHOSEN)
             choose(line);
         json_object_set_new(facts, files[i].key, text(line));

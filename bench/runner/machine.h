@@ -30,9 +30,6 @@ bool pb_machine_same(const json_t *header, const struct pb_topology *topology, c
 /* New reference: every metric that a record may hold: unit, better, help. */
 json_t *pb_metric_facts(void);
 
-/* The first line of a file below root, without its end; "" if it cannot be read. */
-void pb_machine_line(const char *root, const char *path, char *out, size_t size);
-
 extern const char pb_suite_version[];
 extern const char pb_suite_sanitizer[]; /* "address,undefined", "thread", "" */
 

@@ -40,7 +40,8 @@ static const json_t *axis_values(const struct builder *b, enum pb_axis axis)
     return b->entry->axes[axis] != NULL ? b->entry->axes[axis] : b->matrix->axes[axis];
 }
 
-int pb_plan_identify(struct pb_plan_cell *cell, const struct pb_workload *workload)
+/* Fills id, from the rest of the cell. Returns 0 or -ENOMEM. */
+static int identify(struct pb_plan_cell *cell, const struct pb_workload *workload)
 {
     const struct pb_cell_spec *spec = &cell->spec;
     json_t *all =
@@ -212,7 +213,7 @@ static int add_cell(struct builder *b, const struct pb_cell_spec *spec)
                  spec->workload);
         return -EINVAL;
     }
-    if (pb_plan_identify(cell, b->entry->workload) != 0)
+    if (identify(cell, b->entry->workload) != 0)
         return -ENOMEM;
     b->seen++;
     if (known(b->plan, cell->id) ||

@@ -52,12 +52,6 @@ void pb_plan_free(struct pb_plan *plan);
  * will be no ratios, if so. */
 void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, FILE *out);
 
-/* Nominal seconds of the whole. */
-double pb_plan_seconds(const struct pb_plan *plan);
-
-/* Fills id, from the rest of the cell. Returns 0 or -ENOMEM. */
-int pb_plan_identify(struct pb_plan_cell *cell, const struct pb_workload *workload);
-
 /* Marks a cell that cannot run on this machine, with the reason. Returns 0; -EINVAL for a malformed
  * variant or pin list; -E2BIG for a cell that is marked because its threads do not fit, which is
  * the caller's to accept or to refuse; both with the reason in `message`. */

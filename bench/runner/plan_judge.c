@@ -84,7 +84,8 @@ int pb_plan_judge(struct pb_plan_cell *cell, const struct pb_workload *workload,
     return 0;
 }
 
-double pb_plan_seconds(const struct pb_plan *plan)
+/* Nominal seconds of the whole. */
+static double plan_seconds(const struct pb_plan *plan)
 {
     double seconds = 0;
     for (size_t i = 0; i < plan->order_n; i++) {
@@ -134,7 +135,7 @@ void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, F
             fprintf(out, "%s  %s  %s: %s\n", cell->id, cell->name, pb_status_names[cell->mark],
                     cell->reason);
     }
-    double minutes = ceil(pb_plan_seconds(plan) / 60);
+    double minutes = ceil(plan_seconds(plan) / 60);
     double mib = (double)plan->order_n * RECORD_BYTES / 1048576;
     size_t repetitions = plan->order_n - marked;
     fprintf(out, "\n%s: %zu cell%s, %zu of them cannot run here; ",

@@ -58,7 +58,7 @@ void pb_progress_close(struct pb_progress *progress)
     *progress = (struct pb_progress){0};
 }
 
-double pb_progress_left(const struct pb_progress *progress)
+static double seconds_left(const struct pb_progress *progress)
 {
     double seconds = 0;
     double ratio = progress->nominal_sum > 0 ? progress->measured_sum / progress->nominal_sum : 1;
@@ -69,7 +69,8 @@ double pb_progress_left(const struct pb_progress *progress)
     return seconds;
 }
 
-void pb_progress_time(double seconds, char *out, size_t size)
+/* "3 s", "4 min 10 s", "2 h 5 min" into `out`. */
+static void print_time(double seconds, char *out, size_t size)
 {
     unsigned long s = seconds > 0 ? (unsigned long)(seconds + 0.5) : 0;
     if (s < 60)
@@ -105,7 +106,7 @@ void pb_progress_show(struct pb_progress *progress, const struct pb_plan_slot *s
     progress->block = slot->block;
     if (progress->quiet)
         return;
-    pb_progress_time(pb_progress_left(progress), left, sizeof left);
+    print_time(seconds_left(progress), left, sizeof left);
     if (progress->terminal) {
         draw_bar(progress, left, progress->plan->cells[slot->cell].name);
     } else if (fresh || now() - progress->said >= LINE_SECONDS) {

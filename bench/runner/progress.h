@@ -34,10 +34,4 @@ void pb_progress_took(struct pb_progress *progress, const struct pb_plan_slot *s
 __attribute__((format(printf, 2, 3))) void pb_progress_say(struct pb_progress *progress,
                                                            const char *format, ...);
 
-/* Seconds that are left. */
-double pb_progress_left(const struct pb_progress *progress);
-
-/* "3 s", "4 min 10 s", "2 h 5 min" into `out`. */
-void pb_progress_time(double seconds, char *out, size_t size);
-
 #endif

@@ -37,6 +37,7 @@ int pb_report(const struct pb_run *run, const struct pb_report_options *options,
     if (error != 0)
         goto out_summary;
     pb_notes_run(&notes, &summary);
+    pb_notes_switches(&notes, &summary);
     pb_notes_words(&notes, &summary);
     error = notes.error;
     if (error == 0)

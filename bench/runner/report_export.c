@@ -149,9 +149,8 @@ static json_t *json_notes(const struct pb_notes *notes, enum pb_note_section sec
 int pb_report_json(const struct pb_report_job *job)
 {
     static const char *const sections[PB_NOTE_SECTIONS] = {
-        [PB_NOTE_HEADER] = "about",
-        [PB_NOTE_WARNING] = "warnings",
-        [PB_NOTE_FAILURE] = "failures",
+        [PB_NOTE_HEADER] = "about",     [PB_NOTE_WARNING] = "warnings",
+        [PB_NOTE_FAILURE] = "failures", [PB_NOTE_SWITCHES] = "switches",
         [PB_NOTE_WORDS] = "words",
     };
     const struct pb_summary *summary = job->summary;

@@ -9,10 +9,11 @@
 #include "runner/report_summary.h"
 
 enum pb_note_section {
-    PB_NOTE_HEADER,  /* what was run, where, and how to read it */
-    PB_NOTE_WARNING, /* what a reader should doubt */
-    PB_NOTE_FAILURE, /* cells without a figure, and why */
-    PB_NOTE_WORDS,   /* the result in words; head is the group */
+    PB_NOTE_HEADER,   /* what was run, where, and how to read it */
+    PB_NOTE_WARNING,  /* what a reader should doubt */
+    PB_NOTE_FAILURE,  /* cells without a figure, and why */
+    PB_NOTE_SWITCHES, /* what one option changes; head is the group */
+    PB_NOTE_WORDS,    /* the result in words; head is the group */
     PB_NOTE_SECTIONS
 };
 
@@ -34,10 +35,11 @@ __attribute__((format(printf, 4, 5))) void pb_notes_add(struct pb_notes *notes,
 void pb_notes_free(struct pb_notes *notes);
 
 /* Header, warnings and failures; among the warnings why "-" stands where a figure is missing; the
- * result in words. */
+ * result in words; of variants that differ in one option, what that option changes. */
 void pb_notes_run(struct pb_notes *notes, const struct pb_summary *summary);
 void pb_notes_missing(struct pb_notes *notes, const struct pb_summary *summary);
 void pb_notes_words(struct pb_notes *notes, const struct pb_summary *summary);
+void pb_notes_switches(struct pb_notes *notes, const struct pb_summary *summary);
 
 enum { PB_REPORT_LIMITS_MAX = 512 }; /* bytes that pb_report_limits may need */
 

@@ -58,7 +58,12 @@ int pb_summary_lean(const struct pb_summary_row *row, struct pb_series *series)
     return error != 0 || !enough ? error : pb_summary_series(row, PB_KEY_LEAN, series);
 }
 
-int pb_summary_pair(const struct pb_series *a, const struct pb_series *b, struct pb_estimate *ratio)
+typedef int paired_fn(const double *a, const double *b, size_t n, double confidence,
+                      struct pb_estimate *out);
+
+/* Estimates from the blocks that both have, where both values are above 0. */
+static int pair_blocks(const struct pb_series *a, const struct pb_series *b, paired_fn *paired,
+                       struct pb_estimate *out)
 {
     size_t most = a->n < b->n ? a->n : b->n;
     double *x = calloc(2 * most + 1, sizeof *x);
@@ -78,9 +83,19 @@ int pb_summary_pair(const struct pb_series *a, const struct pb_series *b, struct
         i++;
         k++;
     }
-    int error = n == 0 ? -ENOENT : pb_paired_ratio(x, y, n, PB_SUMMARY_CONFIDENCE, ratio);
+    int error = n == 0 ? -ENOENT : paired(x, y, n, PB_SUMMARY_CONFIDENCE, out);
     free(x);
     return error;
+}
+
+int pb_summary_pair(const struct pb_series *a, const struct pb_series *b, struct pb_estimate *ratio)
+{
+    return pair_blocks(a, b, pb_paired_ratio, ratio);
+}
+
+int pb_summary_gap(const struct pb_series *a, const struct pb_series *b, struct pb_estimate *gap)
+{
+    return pair_blocks(a, b, pb_paired_difference, gap);
 }
 
 bool pb_summary_counts(const struct pb_estimate *ratio, double bound)

@@ -24,7 +24,7 @@ struct place {
 
 static void cell_variant(const struct place *at, char *out)
 {
-    pb_text_fit(at->row->alloc, PB_SHEET_VARIANT_WIDTH, out, PB_SHEET_CELL_MAX);
+    pb_text_clean(at->row->alloc, out, PB_SHEET_CELL_MAX);
 }
 
 static void cell_value(const struct place *at, char *out)
@@ -260,16 +260,39 @@ static bool leave_out(struct pb_sheet *sheet, size_t limit, unsigned least)
     return true;
 }
 
+/* Gives the variant's column what the others leave of `limit`. */
+static void cut_variants(struct pb_sheet *sheet, size_t limit, size_t wanted)
+{
+    size_t *width = &sheet->widths[PB_COLUMN_VARIANT];
+    size_t room = *width + limit - sheet_width(sheet);
+    *width = wanted < room ? wanted : room;
+    for (size_t i = 0; i < sheet->rows_n; i++) {
+        char whole[PB_SHEET_CELL_MAX], *cell = sheet->cells[i][PB_COLUMN_VARIANT];
+        memcpy(whole, cell, sizeof whole);
+        pb_text_fit_middle(whole, *width, cell, PB_SHEET_CELL_MAX);
+    }
+}
+
+static void sheet_fit(struct pb_sheet *sheet, size_t limit)
+{
+    size_t *width = &sheet->widths[PB_COLUMN_VARIANT], wanted = *width;
+    *width = wanted < PB_SHEET_VARIANT_WIDTH ? wanted : PB_SHEET_VARIANT_WIDTH;
+    if (leave_out(sheet, limit, KEPT + 1)) {
+        cut_variants(sheet, limit, wanted);
+        return;
+    }
+    for (int c = 0; c < PB_COLUMNS; c++)
+        sheet->shown[c] = c != PB_COLUMN_VARIANT;
+    sheet->folded = true;
+    leave_out(sheet, limit, 1);
+}
+
 void pb_sheet_fit(struct pb_sheet *sheet, size_t limit, char *left_out, size_t size)
 {
     size_t used = 0;
     left_out[0] = '\0';
-    if (limit > 0 && !leave_out(sheet, limit, KEPT + 1)) {
-        for (int c = 0; c < PB_COLUMNS; c++)
-            sheet->shown[c] = c != PB_COLUMN_VARIANT;
-        sheet->folded = true;
-        leave_out(sheet, limit, 1);
-    }
+    if (limit > 0)
+        sheet_fit(sheet, limit);
     for (int c = 0; c < PB_COLUMNS; c++) {
         if (!sheet->shown[c] && c != PB_COLUMN_VARIANT && c != PB_COLUMN_STATUS && used < size)
             used += (size_t)snprintf(left_out + used, size - used, "%s%s", used > 0 ? ", " : "",

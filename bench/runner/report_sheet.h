@@ -6,8 +6,8 @@
 #include "runner/report_internal.h"
 
 enum {
-    PB_SHEET_CELL_MAX = 192,
-    PB_SHEET_VARIANT_WIDTH = 34, /* of the variant's column, in characters */
+    PB_SHEET_CELL_MAX = 512,
+    PB_SHEET_VARIANT_WIDTH = 34, /* of the variant's column, before others are left out for it */
     PB_SHEET_GAP = 2             /* before each column */
 };
 
@@ -43,8 +43,9 @@ struct pb_sheet {
  * both. */
 int pb_sheet_open(struct pb_sheet *sheet, const struct pb_report_job *job);
 
-/* Leaves out columns until the rest fits into `limit` (0: all do); writes the names of those that
- * are gone. Ratio, interval and n outlast the variant's column. */
+/* Cuts variants, in their middle, and leaves out columns until the rest fits into `limit` (0: all
+ * do); writes the names of those that are gone. Ratio, interval and n outlast the variant's column.
+ */
 void pb_sheet_fit(struct pb_sheet *sheet, size_t limit, char *left_out, size_t size);
 
 /* Whether a column is aligned to the left. */

@@ -91,6 +91,9 @@ void pb_summary_free(struct pb_summary *summary);
 int pb_summary_pair(const struct pb_series *a, const struct pb_series *b,
                     struct pb_estimate *ratio);
 
+/* The difference a - b over the same blocks, in the metric's unit. Returns as pb_summary_pair. */
+int pb_summary_gap(const struct pb_series *a, const struct pb_series *b, struct pb_estimate *gap);
+
 /* Whether a ratio differs from 1 by more than chance, `bound` and the least effect. */
 bool pb_summary_counts(const struct pb_estimate *ratio, double bound);
 

@@ -154,6 +154,7 @@ int pb_report_table(const struct pb_report_job *job)
     print_groups(&sheet);
     print_notes(job, PB_NOTE_FAILURE, "Cells without a figure in some repetitions");
     print_notes(job, PB_NOTE_WARNING, "Warnings");
+    print_notes(job, PB_NOTE_SWITCHES, "What one option changes");
     print_notes(job, PB_NOTE_WORDS, "In words");
 out:
     free(sheet.cells);
@@ -222,6 +223,7 @@ int pb_report_markdown(const struct pb_report_job *job)
         markdown_groups(&sheet);
         markdown_notes(job, PB_NOTE_FAILURE, "## Cells without a figure in some repetitions");
         markdown_notes(job, PB_NOTE_WARNING, "## Warnings");
+        markdown_notes(job, PB_NOTE_SWITCHES, "## What one option changes");
         markdown_notes(job, PB_NOTE_WORDS, "## In words");
     }
     free(sheet.cells);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_ONE_MAX = 4 }; /* bytes of a character */
+enum { TEXT_ONE_MAX = 4 /* bytes of a character */, TEXT_FIT_MAX = 1024 };
 
 /* Bytes of the well-formed character at `text` (RFC 3629, section 4), 0 if there is none. */
 static size_t text_character(const unsigned char *text)
@@ -77,9 +77,10 @@ size_t pb_text_width(const char *text)
     return width;
 }
 
+static const char ellipsis[] = "\xe2\x80\xa6";
+
 void pb_text_fit(const char *text, size_t width, char *out, size_t size)
 {
-    static const char ellipsis[] = "\xe2\x80\xa6";
     char one[TEXT_ONE_MAX + 1];
     size_t used = 0, columns = 0, before_last = 0;
     while (text_next(&text, one)) {
@@ -95,6 +96,30 @@ void pb_text_fit(const char *text, size_t width, char *out, size_t size)
         columns++;
     }
     out[used] = '\0';
+}
+
+/* Where the last `width` characters of a clean text begin. */
+static const char *text_tail(const char *text, size_t width)
+{
+    for (size_t skip = pb_text_width(text) - width; skip > 0; text++)
+        skip -= ((unsigned char)text[1] & 0xc0) != 0x80;
+    return text;
+}
+
+void pb_text_fit_middle(const char *text, size_t width, char *out, size_t size)
+{
+    char whole[TEXT_FIT_MAX];
+    pb_text_clean(text, whole, sizeof whole);
+    if (pb_text_width(whole) <= width || width < 3) {
+        pb_text_fit(whole, width, out, size);
+        return;
+    }
+    const char *comma = strrchr(whole, ','), *option = comma != NULL ? comma : strrchr(whole, ':');
+    size_t tail = (width - 1) / 2, last = option != NULL ? pb_text_width(option) : 0;
+    tail = last > tail && last <= width * 2 / 3 ? last : tail;
+    pb_text_fit(whole, width - tail, out, size); /* the ellipsis is its last character */
+    size_t used = strlen(out);
+    pb_text_clean(text_tail(whole, tail), out + used, size - used);
 }
 
 /* Characters up to the next space. */

@@ -18,6 +18,10 @@ size_t pb_text_width(const char *text);
 /* Cleans and cuts to at most `width` >= 1 characters; a cut is shown by an ellipsis. */
 void pb_text_fit(const char *text, size_t width, char *out, size_t size);
 
+/* The same, cut in the middle: the last option of a variant, from its comma or colon on, stays
+ * whole where it takes no more than two thirds of the width. */
+void pb_text_fit_middle(const char *text, size_t width, char *out, size_t size);
+
 /* Writes `text` cleaned, from column `at` on, broken between words so that no line is longer than
  * `width` (0: no limit); what follows begins at column `indent`. A word longer than a line is
  * broken within. No newline at the end. */

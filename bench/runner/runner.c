@@ -8,6 +8,7 @@
 #include "runner/preload.h"
 #include "runner/record.h"
 #include "runner/runner_internal.h"
+#include "runner/tags.h"
 #include "runner/wire.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { PADDING_BYTES = 4096, STREAM_PADDING = 0x70616464 };
 
@@ -81,8 +83,21 @@ int pb_work_prepare(struct pb_work *s, const char *path, const json_t *options)
     return PB_EXIT_GOOD;
 }
 
+/* Where the table of tags of the child at work is, for poolmon; one that a run left behind that did
+ * not reach its end is nobody's. Of a path that is too long there is none. */
+static void open_poolmon(struct pb_work *s)
+{
+    int length = snprintf(s->poolmon, sizeof s->poolmon, "%s/" PB_STORE_TAGS, s->store.folder);
+    if (length < 0 || (size_t)length >= sizeof s->poolmon)
+        s->poolmon[0] = '\0';
+    else
+        unlink(s->poolmon);
+}
+
 void pb_work_close(struct pb_work *s)
 {
+    if (s->poolmon[0] != '\0')
+        unlink(s->poolmon); /* before the lock goes: then it is another's */
     pb_store_close(&s->store);
     pb_interrupts_close(&s->interrupts);
     pb_plan_free(s->plan);
@@ -157,13 +172,16 @@ static int run_child(struct pb_work *s, const struct pb_plan_slot *slot, struct 
                               : -ENOMEM;
     if (error == 0) {
         pb_rng_seed(&rng, spec->seed, STREAM_PADDING + ((uint64_t)slot->block << 32) + slot->cell);
-        struct pb_child child = {.program = s->program,
-                                 .argv = argv,
-                                 .input = input,
-                                 .preload = pb_preload_for(&variant, library, sizeof library),
-                                 .padding = (size_t)pb_rng_below(&rng, PADDING_BYTES + 1),
-                                 .timeout = (double)s->matrix->settings.timeout,
-                                 .interrupts = &s->interrupts};
+        struct pb_child child = {
+            .program = s->program,
+            .argv = argv,
+            .input = input,
+            .preload = pb_preload_for(&variant, library, sizeof library),
+            .poolmon = s->poolmon[0] != '\0' && pb_tags_counted(&variant) ? s->poolmon : NULL,
+            .label = s->plan->cells[slot->cell].name,
+            .padding = (size_t)pb_rng_below(&rng, PADDING_BYTES + 1),
+            .timeout = (double)s->matrix->settings.timeout,
+            .interrupts = &s->interrupts};
         error = pb_spawn(&child, outcome);
     }
     free(input);
@@ -322,6 +340,7 @@ int pb_work_run(struct pb_work *s, bool quiet)
                  remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
         return stop(s);
     }
+    open_poolmon(s);
     sanitizers_abort();
     say_dropped();
     for (size_t i = 0; error == 0 && i < s->plan->order_n; i++) {

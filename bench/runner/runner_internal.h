@@ -11,6 +11,8 @@
 #include "runner/spawn.h"
 #include "runner/store.h"
 
+#include <limits.h>
+
 struct pb_work {
     struct pb_matrix *matrix;
     struct pb_topology *topology;
@@ -19,6 +21,7 @@ struct pb_work {
     struct pb_interrupts interrupts;
     struct pb_progress progress;
     const char *program;
+    char poolmon[PATH_MAX]; /* where children that count by tag have their table; "": not yet */
     bool *done;    /* [cell][block] */
     bool *settled; /* [cell]: it said that it cannot run here; once is enough */
     bool *stale;   /* [cell]: it was unavailable and is tried again; the next record supersedes */

@@ -87,25 +87,45 @@ bool pb_spawn_drops(const char *entry)
     return false;
 }
 
-/* The environment without what is dropped, with our preload and padding; one block, freed by the
- * caller. */
+/* What the child is given anew, or not at all. */
+static bool replaced(const char *entry)
+{
+    return strncmp(entry, "PB_PADDING=", 11) == 0 || strncmp(entry, "PB_POOLMON=", 11) == 0 ||
+           strncmp(entry, "PB_POOLMON_LABEL=", 17) == 0;
+}
+
+/* An entry of the environment, made at `*text`, which goes on behind it; none without a value. */
+static size_t put_entry(char **list, size_t kept, char **text, const char *name, const char *value)
+{
+    if (value == NULL)
+        return kept;
+    list[kept++] = *text;
+    *text += sprintf(*text, "%s=%s", name, value) + 1;
+    return kept;
+}
+
+/* The environment without what is dropped, with our preload, poolmon and padding; one block, freed
+ * by the caller. */
 static char **make_environment(const struct pb_child *child)
 {
     size_t n = 0, kept = 0, padding = child->padding < PADDING_MAX ? child->padding : PADDING_MAX;
-    size_t preload = child->preload != NULL ? strlen(child->preload) : 0;
+    size_t bytes = padding + 96; /* names and ends */
+    bytes += child->preload != NULL ? strlen(child->preload) : 0;
+    bytes += child->poolmon != NULL ? strlen(child->poolmon) : 0;
+    bytes += child->label != NULL ? strlen(child->label) : 0;
     while (environ[n] != NULL)
         n++;
-    char **list = malloc((n + 3) * sizeof *list + preload + padding + 64);
+    char **list = malloc((n + 5) * sizeof *list + bytes);
     if (list == NULL)
         return NULL;
-    char *text = (char *)(list + n + 3);
+    char *text = (char *)(list + n + 5);
     for (size_t i = 0; i < n; i++)
-        if (!pb_spawn_drops(environ[i]) && strncmp(environ[i], "PB_PADDING=", 11) != 0)
+        if (!pb_spawn_drops(environ[i]) && !replaced(environ[i]))
             list[kept++] = environ[i];
-    if (child->preload != NULL) {
-        list[kept++] = text;
-        text += sprintf(text, "LD_PRELOAD=%s", child->preload) + 1;
-    }
+    kept = put_entry(list, kept, &text, "LD_PRELOAD", child->preload);
+    kept = put_entry(list, kept, &text, "PB_POOLMON", child->poolmon);
+    kept = put_entry(list, kept, &text, "PB_POOLMON_LABEL",
+                     child->poolmon != NULL ? child->label : NULL);
     list[kept++] = text;
     text += sprintf(text, "PB_PADDING=");
     memset(text, 'x', padding);

@@ -29,6 +29,8 @@ struct pb_child {
     const char *const *argv; /* NULL-terminated */
     const char *input;       /* for its standard input */
     const char *preload;     /* LD_PRELOAD, or NULL for none */
+    const char *poolmon;     /* PB_POOLMON, or NULL for none */
+    const char *label;       /* PB_POOLMON_LABEL where there is a poolmon, or NULL */
     size_t padding;          /* bytes of environment that move its stack (methodology R5) */
     double timeout;          /* seconds */
     struct pb_interrupts *interrupts; /* or NULL */

@@ -156,6 +156,18 @@ static int open_records(struct pb_store *store, int flags)
     return flock(store->fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
 }
 
+bool pb_store_busy(const char *folder)
+{
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof path, "%s/records.jsonl", folder) >= sizeof path)
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool busy = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd); /* and with it the lock */
+    return busy;
+}
+
 static void sync_folder(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -11,6 +11,10 @@
 
 enum { PB_RUN_NAME_MAX = 32 };
 
+/* In a run's folder while it goes on: the table of tags of the child at work (poolbench/nt/pool.h,
+ * PbReadPoolTags). */
+#define PB_STORE_TAGS "poolmon.tags"
+
 struct pb_store {
     char *folder;
     int fd;     /* records.jsonl, locked */
@@ -27,6 +31,9 @@ void pb_store_root(char *out, size_t size);
 /* The folder of a run: a path that is one, with or without "/records.jsonl", or a name under the
  * root; NULL or "" finds the newest there. Returns 0, or -ENOENT with one line. */
 int pb_store_find(const char *name, char *out, size_t size, char *message, size_t message_size);
+
+/* Whether a run goes on: its records are locked by who writes them. */
+bool pb_store_busy(const char *folder);
 
 /* Makes a new run in `folder` (NULL: a new name under the root) with its matrix.toml. Returns 0; or
  * -EEXIST, -EACCES, -ENOSPC, ... with one line that names the path, and nothing made. What lay in

@@ -9,6 +9,7 @@
 #include "runner/doctor.h"
 #include "runner/figures.h"
 #include "runner/machine.h"
+#include "runner/poolmon.h"
 #include "runner/preload.h"
 #include "runner/report.h"
 #include "runner/runner.h"
@@ -362,6 +363,12 @@ static const struct pb_flag flags[] = {
     {"run resume report", "color", 0, "WHEN", "always, never, auto; NO_COLOR is honoured", OUTPUT},
     {"plot", "out", 'o', "DIR", "where the figures go (standard: RUN/plots)", OUTPUT},
     {"list", "json", 'j', NULL, "as JSON", OUTPUT},
+    {"poolmon", "interval", 'i', "SECONDS", "between two tables (standard: 5)", OUTPUT},
+    {"poolmon", "count", 'c', "N", "tables; 0: until the end (standard: 0; no terminal: 1)",
+     OUTPUT},
+    {"poolmon", "sort", 's', "COLUMN", "tag, allocs, frees, diff, bytes, per-alloc", OUTPUT},
+    {"poolmon", "type", 't', "TYPE", "nonp, paged, both", OUTPUT},
+    {"poolmon", "cell", 0, "REGEX", "of a run's records, only cells whose name matches", OUTPUT},
     {"*", "help", 'h', NULL, "this page", OUTPUT},
     {0},
 };
@@ -385,6 +392,12 @@ static const struct pb_verb verbs[] = {
      "RUN is a folder, or a name under results; the newest if it is left out.", verb_report},
     {"plot", "[RUN [FIGURE...]]", 0, 32, "draw the figures of a run (SVG, PNG, and their data)",
      "RUN is a folder, or a name under results; the newest if it is left out.", verb_plot},
+    {"poolmon", "TARGET", 1, 1, "who allocated how much, by pool tag",
+     "TARGET is a run with variants that have tags=on: while it goes on, the cell at work; else "
+     "its\n"
+     "records, all repetitions of a cell together. Tags w000, w001, ... are the workers.\n"
+     "Or it is the file that PB_POOLMON named to a program that uses <poolbench/ntmm.h>.",
+     pb_poolmon},
     {"doctor", "", 0, 0, "what of this machine helps or hinders, what is missing, how to change it",
      NULL, verb_doctor},
     {"child", "", 0, 0, NULL, NULL, verb_child},

@@ -2,6 +2,8 @@
 /* Spec and result to JSON and back, from tables of their fields: wire.h. */
 #include "runner/wire.h"
 
+#include "runner/tags.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -251,6 +253,8 @@ json_t *pb_wire_result_to_json(const struct pb_cell_result *result)
     int error = object == NULL || put_fields(object, state_fields, result) != 0;
     if (error == 0 && status == PB_OK)
         error = put_figures(object, result);
+    if (error == 0)
+        error = pb_tags_to_json(result, object);
     if (error != 0) {
         json_decref(object);
         object = NULL;

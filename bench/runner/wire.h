@@ -12,16 +12,17 @@
 /* New references; NULL without memory. */
 json_t *pb_wire_spec_to_json(const struct pb_cell_spec *spec);
 
-/* A status other than ok has no figures: only what says what happened. An ok result has a wall_ns
- * above 0; one without is written as failed. An infinite metric is left out and named in `warn`; one
- * that is not a number does not apply and is left out. */
+/* A status other than ok has no figures: only what says what happened, tags among it. An ok result
+ * has a wall_ns above 0; one without is written as failed. An infinite metric is left out and named
+ * in `warn`; one that is not a number does not apply and is left out. */
 json_t *pb_wire_result_to_json(const struct pb_cell_result *result);
 
 /* Return 0, or -EINVAL with one line that names the key. Unknown keys are ignored. */
 int pb_wire_spec_from_json(const json_t *json, struct pb_cell_spec *spec, char *message,
                            size_t message_size);
 
-/* An ok result whose wall_ns is not above 0 is refused too. `alloc_hist` and `free_hist` are the caller's; result points to those that the record has. */
+/* An ok result whose wall_ns is not above 0 is refused too. `alloc_hist` and `free_hist` are the
+ * caller's; result points to those that the record has. Tags are left to pb_tags_from_json. */
 int pb_wire_result_from_json(const json_t *json, struct pb_cell_result *result,
                              struct pb_hist *alloc_hist, struct pb_hist *free_hist, char *message,
                              size_t message_size);

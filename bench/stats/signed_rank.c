@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Signed ranks: the ratio of paired values with its interval, and the test that a median is 0.
+/* Signed ranks: ratio and difference of paired values with their intervals, and the test that a
+ * median is 0.
  * Source:  Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014,
  *          3.1-3.3; zeros are dropped and ties get mid-ranks, as there.
  * Why:     T+ is the sum of the ranks with a positive sign. Without an effect every sign is a fair
  *          coin, so its distribution is counted, not assumed: exact to n = 50, normal above
  * I1       ranks are kept in halves (2 x rank), so that mid-ranks are whole numbers
  * I2       the interval holds what the test at level 1 - confidence does not reject (without ties)
- * Threads  any; every function is pure
+ * Threads: any; every function is pure
  * Cost     paired ratio: n values and n(n+1)/2 Walsh averages in memory, sorted; p: n values,
  *          sorted; counting: n^3 additions up to n = 50, 20 KiB of stack */
 #include "stats/stats.h"
@@ -121,8 +122,20 @@ static void estimate_centre(const double *d, double *walsh, double confidence,
     out->confidence = cut ? coverage(&null, cut) : 0;
 }
 
-int pb_paired_ratio(const double *a, const double *b, size_t n, double confidence,
-                    struct pb_estimate *out)
+static int differences(const double *a, const double *b, size_t n, double *d)
+{
+    for (size_t i = 0; i < n; i++) {
+        d[i] = a[i] - b[i];
+        if (!isfinite(d[i]))
+            return -EDOM;
+    }
+    return 0;
+}
+
+/* The centre of what `gaps` makes of the pairs. */
+static int paired_centre(const double *a, const double *b, size_t n, double confidence,
+                         int (*gaps)(const double *, const double *, size_t, double *),
+                         struct pb_estimate *out)
 {
     if (n == 0 || !(confidence > 0 && confidence < 1))
         return -EINVAL;
@@ -131,18 +144,32 @@ int pb_paired_ratio(const double *a, const double *b, size_t n, double confidenc
     double *d = malloc((n + n * (n + 1) / 2) * sizeof(*d));
     if (!d)
         return -ENOMEM;
-    int rc = log_ratios(a, b, n, d);
-    if (rc)
-        goto out_free;
-    struct pb_estimate estimate = {.n = n};
-    estimate_centre(d, d + n, confidence, &estimate);
-    estimate.value = exp(estimate.value);
-    estimate.low = exp(estimate.low);
-    estimate.high = exp(estimate.high);
-    *out = estimate;
-out_free:
+    int rc = gaps(a, b, n, d);
+    if (!rc) {
+        struct pb_estimate estimate = {.n = n};
+        estimate_centre(d, d + n, confidence, &estimate);
+        *out = estimate;
+    }
     free(d);
     return rc;
+}
+
+int pb_paired_ratio(const double *a, const double *b, size_t n, double confidence,
+                    struct pb_estimate *out)
+{
+    int rc = paired_centre(a, b, n, confidence, log_ratios, out);
+    if (rc)
+        return rc;
+    out->value = exp(out->value);
+    out->low = exp(out->low);
+    out->high = exp(out->high);
+    return 0;
+}
+
+int pb_paired_difference(const double *a, const double *b, size_t n, double confidence,
+                         struct pb_estimate *out)
+{
+    return paired_centre(a, b, n, confidence, differences, out);
 }
 
 static int by_magnitude(const void *left, const void *right)

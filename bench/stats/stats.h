@@ -28,6 +28,12 @@ double pb_quantile_sorted(const double *x, size_t n, double q);
 int pb_paired_ratio(const double *a, const double *b, size_t n, double confidence,
                     struct pb_estimate *out);
 
+/* Difference of paired values a[i] - b[i]: the Hodges-Lehmann estimate of its centre, with interval and
+ * source as above, in the values' unit. Returns 0; -EINVAL (n == 0, or a confidence that is none);
+ * -EDOM for values that are not finite; -ENOMEM. */
+int pb_paired_difference(const double *a, const double *b, size_t n, double confidence,
+                         struct pb_estimate *out);
+
 /* Median absolute deviation times 1.4826. */
 int pb_mad(const double *x, size_t n, double *out);
 

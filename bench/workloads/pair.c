@@ -3,8 +3,9 @@
  * else: after the first step every request is served by the block that was just given back.
  * Source:  the loop of malloc-test (Lever and Boreham, CITI TR 00-5, 2000) with one live block; 64
  *          bytes as in xmalloc-test, which comes from it.
- * Layout:  a cursor a worker: place, size
- * I1       allocs == frees == steps; a block never outlives its step
+ * Layout:  a cursor a worker: place, size, the blocks beside
+ * I1       allocs == frees == steps; a block never outlives its step. The blocks that stay live
+ *          beside are no steps: they come before the loop and go behind it
  * I2       nothing is drawn: the stream, and so the hash, is the same for every seed
  * Locks    none; workers share nothing
  * Cost     a step adds a store, a load and a compare to the two calls. The hash is computed behind
@@ -15,12 +16,14 @@
 #include "workloads/tools.h"
 
 struct pair_options {
-    uint64_t size, ops;
+    uint64_t size, live, ops;
 };
 
 struct pair_cursor {
     struct pb_stream stream;
     size_t bytes;
+    unsigned live;
+    void **beside; /* [live] */
 };
 
 static const struct pb_option pair_table[] = {
@@ -32,6 +35,14 @@ static const struct pb_option pair_table[] = {
      .min = 1,
      .max = 1u << 20,
      .help = "size of every request"},
+    {.name = "live",
+     .type = PB_OPTION_UINT,
+     .offset = offsetof(struct pair_options, live),
+     .unit = "blocks",
+     .standard = "0",
+     .min = 0,
+     .max = 65536,
+     .help = "blocks of each worker's that stay live beside, so that no page becomes empty: more than pools take turns, of half a page at most"},
     {.name = "ops",
      .type = PB_OPTION_UINT,
      .offset = offsetof(struct pair_options, ops),
@@ -125,18 +136,45 @@ static int pair_setup(struct pb_case *c, char *message, size_t message_size)
         struct pair_cursor *cursor = (struct pair_cursor *)c->cursors[i];
         cursor->stream.total = pb_stream_scaled(options->ops, c->scale);
         cursor->bytes = (size_t)options->size;
+        cursor->live = (unsigned)options->live;
+        cursor->beside = pb_arena_take(c->arena, cursor->live * sizeof(void *) + 1, sizeof(void *));
+        if (cursor->beside == NULL)
+            return -ENOMEM;
     }
     c->shared = NULL;
     c->block_bytes = (size_t)options->size;
-    c->expected_blocks = c->workers;
-    c->live_peak_bytes = c->workers * options->size;
+    c->expected_blocks = c->workers * (1 + options->live);
+    c->live_peak_bytes = c->expected_blocks * options->size;
     return 0;
 }
 
+/* A floor has one block and no page that could become empty: nothing is live beside it. */
 static void pair_begin(struct pb_worker *w)
 {
     struct pair_cursor *cursor = (struct pair_cursor *)w->cursor;
+    const bool one = (w->heap->ops->capabilities & PB_CAP_ONE_BLOCK) != 0;
+
     cursor->stream.next = 0;
+    for (unsigned i = 0; i < cursor->live && !one; i++) {
+        cursor->beside[i] = w->heap->alloc(w->heap, w->thread, cursor->bytes);
+        if (cursor->beside[i] != NULL)
+            pb_stamp(cursor->beside[i], cursor->bytes, i);
+        else
+            w->tally.exhausted++;
+    }
+}
+
+static void pair_end(struct pb_worker *w)
+{
+    struct pair_cursor *cursor = (struct pair_cursor *)w->cursor;
+
+    for (unsigned i = 0; i < cursor->live; i++) {
+        if (cursor->beside[i] == NULL)
+            continue;
+        w->tally.damaged += pb_stamp_lost(cursor->beside[i], cursor->bytes, i);
+        w->heap->free(w->heap, w->thread, cursor->beside[i], cursor->bytes);
+        cursor->beside[i] = NULL;
+    }
 }
 
 const struct pb_workload pb_workload_pair = {
@@ -157,5 +195,6 @@ const struct pb_workload pb_workload_pair = {
     .setup = pair_setup,
     .steps = pb_stream_steps,
     .begin = pair_begin,
+    .end = pair_end,
     .loop = body_loop,
 };

@@ -6,11 +6,11 @@
  * I2       at the end of a stream that did not fail, allocs - frees objects are live: the program's
  *          own survivors; end frees them, and that does not count
  * Locks    none; trace_order.h has the order and why nothing deadlocks
- * Calls    calloc is an allocation and a memset, for every strategy alike. An alignment above 16
- *          uses the heap's `aligned`; where it has none, the request grows by the alignment, and
- *          `base` keeps what was returned. realloc uses the heap's `realloc`; where it has none, it
- *          allocates, copies and frees. A size of 0 counts as 1. In the AUDIT phase only the first
- *          8 bytes of what the heap returned are written: the rest is the auditor's there.
+ * Calls    calloc is an allocation and a memset, for every strategy alike. An alignment above the
+ *          heap's own uses its `aligned`; where it has none, the request grows by the alignment,
+ *          and `base` keeps what was returned. realloc uses the heap's `realloc`; where it has
+ *          none, it allocates, copies and frees. A size of 0 counts as 1. In the AUDIT phase only
+ *          the first 8 bytes of what the heap returned are written: the rest is the auditor's.
  * Timing   a timed step reports the call of an a, z, m or f, without waits and without the memset;
  *          a realloc is neither an allocation nor a free and reports nothing.
  * Cost     an event is 16 bytes read in sequence, an object 32 bytes at its slot; a branch over the
@@ -21,8 +21,6 @@
 #include "workloads/trace_order.h"
 
 #include <string.h>
-
-enum { ALIGNED_ANYWAY = 4 /* log2 16 */ };
 
 struct trace_options {
     char file[PB_OPTION_TEXT_MAX];
@@ -78,9 +76,9 @@ PB_INLINE bool trace_alloc(struct trace_call call, struct trace_object *o,
 {
     struct pb_heap *heap = call.w->heap;
     const size_t alignment = (size_t)1 << e->alignment_log2;
-    const bool aligned = e->alignment_log2 > ALIGNED_ANYWAY;
+    const bool aligned = alignment > ((const struct trace_cursor *)call.w->cursor)->anyway;
     const bool native = aligned && heap->ops->aligned != NULL;
-    /* a block may be aligned less than 16 if it is shorter than that */
+    /* a block may be aligned less than its heap's if it is shorter than that */
     const size_t extra =
         aligned ? (native ? 0 : alignment) : (e->bytes < alignment ? alignment - e->bytes : 0);
     uint64_t begin = 0, shift = 0;
@@ -306,6 +304,7 @@ static void trace_begin(struct pb_worker *w)
     atomic_store_explicit(&s->stopped, 0, memory_order_relaxed);
     c->stream.next = c->limit = 0;
     c->phase++;
+    c->anyway = pb_heap_alignment(w->heap);
     trace_publish(c);
 }
 

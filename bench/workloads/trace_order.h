@@ -48,6 +48,7 @@ struct trace_cursor {
     struct trace_shared *shared;
     uint64_t limit; /* orders up to here are inside the window, as read last */
     uint64_t phase; /* 1, 2, ... */
+    size_t anyway;  /* what the worker's heap aligns every block to */
     struct {
         _Atomic uint32_t order;
     } PB_CACHE_ALIGNED progress;

@@ -53,18 +53,21 @@ function(pb_registry_names out file macro)
   set(${out} ${names} PARENT_SCOPE)
 endfunction()
 
-# pb_test(NAME LABEL SOURCES... [LIBS ...] [TIMEOUT s]): one cmocka program, one CTest entry.
-# Exit code 77 is a skip whose reason the program printed.
+# pb_test(NAME LABEL SOURCES... [LIBS ...] [TIMEOUT s] [TARGET name]): one cmocka program, one CTest entry
+# LABEL.NAME; TARGET where another label has a test of that name. Exit code 77 is a skip whose reason the program printed.
 function(pb_test name label)
-  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;ARGS" ${ARGN})
+  cmake_parse_arguments(T "" "TIMEOUT;TARGET" "SOURCES;LIBS;ARGS" ${ARGN})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 60)
   endif()
-  add_executable(${name} ${T_SOURCES})
-  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_link_libraries(${name} PRIVATE pb_flags ${T_LIBS} cmocka)
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  add_test(NAME ${label}.${name} COMMAND ${name} ${T_ARGS})
+  if(NOT T_TARGET)
+    set(T_TARGET ${name})
+  endif()
+  add_executable(${T_TARGET} ${T_SOURCES})
+  target_include_directories(${T_TARGET} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${T_TARGET} PRIVATE pb_flags ${T_LIBS} cmocka)
+  set_target_properties(${T_TARGET} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  add_test(NAME ${label}.${name} COMMAND ${T_TARGET} ${T_ARGS})
   set_tests_properties(${label}.${name} PROPERTIES
     LABELS ${label} TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77)
 endfunction()

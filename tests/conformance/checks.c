@@ -126,9 +126,9 @@ static unsigned char pattern_of(const struct live *block)
     return (unsigned char)(block->serial * 31u + block->bytes);
 }
 
-static size_t alignment_due(size_t bytes)
+static size_t alignment_due(const struct subject *s, size_t bytes)
 {
-    size_t due = 16;
+    size_t due = pb_heap_alignment(s->heap);
     while (due > bytes)
         due /= 2;
     return due;
@@ -137,9 +137,9 @@ static size_t alignment_due(size_t bytes)
 static int address_holds(struct subject *s, const struct live *block, const struct live *others,
                          size_t n)
 {
-    if ((uintptr_t)block->at % alignment_due(block->bytes) != 0)
+    if ((uintptr_t)block->at % alignment_due(s, block->bytes) != 0)
         return breach(s, "a block of %zu bytes is not aligned to %zu", block->bytes,
-                      alignment_due(block->bytes));
+                      alignment_due(s, block->bytes));
     for (size_t i = 0; i < n; i++) {
         const struct live *other = &others[i];
         if (other->at != NULL && other != block && block->at < other->at + other->bytes &&

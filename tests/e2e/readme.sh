@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 export PB_RESULTS_PATH="$work/results"
 mkdir results
+export HOME="$work"
 cp "$ROOT/bench/matrices/quick.toml" .
 
 awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' "$ROOT/README.md" >commands
@@ -17,7 +18,7 @@ expect 0 "$BIN/poolbench" run quick --filter '^pair/' --alloc pool,zone --thread
 printf "a 0 1 64\nf 0 1\n" >FILE.txt
 
 while IFS= read -r line; do
-    line=$(echo "$line" | sed "s# FILE\b# FILE.txt#; s#^\(build/release/bin/\)\{0,1\}poolbench#$BIN/poolbench#; s# RUN\b# results/$(ls results | tail -n 1)#; s# \[[^]]*\]##g")
+    line=$(echo "$line" | sed "s#build/release/bin/#$BIN/#g; s#build/release #${BIN%/bin} #; s# FILE\b# FILE.txt#; s#^poolbench#$BIN/poolbench#; s# RUN\b# results/$(ls results | tail -n 1)#; s# \[[^]]*\]##g")
     case $line in
     *' run standard'*) line="${line%% run*} plan standard" ;; # an hour: its plan stands for it
     *' run '*--blocks*) ;;

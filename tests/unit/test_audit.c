@@ -88,6 +88,32 @@ static void every_planted_fault_is_caught_as_what_it_is(void **state)
     }
 }
 
+static size_t eight(const struct pb_heap *heap)
+{
+    (void)heap;
+    return 8;
+}
+
+/* As pool of 32 bits does. */
+static void a_heap_may_align_to_less_if_it_says_so(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct pb_allocator narrow = full_ops;
+    narrow.alignment = eight;
+    pair_open(&p, 1, 7);
+    p.d.head.ops = &narrow;
+    p.d.trick = MISALIGNED; /* by 8 */
+    p.d.trick_at = 1;
+    assert_int_equal(pb_heap_alignment(pb_audit_heap(p.audit)), 8);
+    void *block = take(&p, 64);
+    assert_non_null(block);
+    assert_int_equal((uintptr_t)block % PB_ALIGNMENT, 8);
+    give(&p, block, 64);
+    assert_int_equal(pair_result(&p)->faults, 0);
+    pair_close(&p);
+}
+
 static void a_block_handed_out_twice_is_given_back_once(void **state)
 {
     (void)state;
@@ -297,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_heap_passes),
         cmocka_unit_test(every_planted_fault_is_caught_as_what_it_is),
+        cmocka_unit_test(a_heap_may_align_to_less_if_it_says_so),
         cmocka_unit_test(a_block_handed_out_twice_is_given_back_once),
         cmocka_unit_test(a_damaged_block_is_not_given_back),
         cmocka_unit_test(a_wrong_free_of_the_workload_is_unknown),

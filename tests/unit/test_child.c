@@ -133,7 +133,7 @@ static void the_harness_has_its_own_memory_beside_the_limit(void **state)
     (void)state;
     if (pb_suite_sanitizer[0] != '\0')
         skip();
-    run(&spec, 6 << 20, free_user);
+    run(&spec, 8 << 20, free_user);
     assert_string_equal(reason, "");
     assert_string_equal(status, "ok");
 }

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "nt/list.h"
+#include <poolbench/nt/list.h>
 
 struct record {
     int number;

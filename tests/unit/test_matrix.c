@@ -181,7 +181,8 @@ static const struct bad {
     {"[axes]\nalloc = \"pool\"\n[workload]\nname = \"pair\"\n", "3:1",
      "workload is a list of tables: [[workload]]"},
     {"[axes]\nalloc = \"pool\"\n[[workload]]\nname = \"pair\"\nsise = 64\n", "5:1",
-     "unknown option of workload pair 'sise'; allowed: size, ops, alloc, threads, pin, dispatch, "
+     "unknown option of workload pair 'sise'; allowed: size, live, ops, alloc, threads, pin, "
+     "dispatch, "
      "memory, scale, name"},
     {"[axes]\nalloc = \"pool\"\n[[workload]]\nname = \"pair\"\nsize = [64, 0]\n", "5:13", NULL},
     {"[axes]\nalloc = \"pool\"\n[[workload]]\nname = \"pair\"\nscale = -1\n", "5:9",

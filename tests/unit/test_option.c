@@ -106,13 +106,13 @@ static void commas_in_parentheses_belong_to_the_value(void **state)
     struct values values = defaults();
     char message[200] = "", printed[100];
     (void)state;
-    assert_int_equal(pb_option_parse(table, &values, "backing=(pool:a=1,b=(x,y)),depth=9", message,
-                                     sizeof message),
+    assert_int_equal(pb_option_parse(table, &values, "backing=(pool:a=1,b=(x,y),depth=7),depth=9",
+                                     message, sizeof message),
                      0);
-    assert_string_equal(values.backing, "pool:a=1,b=(x,y)");
+    assert_string_equal(values.backing, "pool:a=1,b=(x,y),depth=7");
     assert_int_equal(values.depth, 9);
     pb_option_print(pb_option_find(table, "backing"), &values, printed, sizeof printed);
-    assert_string_equal(printed, "(pool:a=1,b=(x,y))");
+    assert_string_equal(printed, "(pool:a=1,b=(x,y),depth=7)");
 }
 
 static void suffixes_are_powers_of_1024(void **state)
@@ -168,6 +168,8 @@ static void what_is_wrong_is_said_in_one_line(void **state)
         {"depth=4,", -EINVAL, {"missing", "comma", ""}},
         {",depth=4", -EINVAL, {"missing", "comma", ""}},
         {"=4", -ENOENT, {"''", "depth", ""}},
+        {"depth=4,depth=5", -EINVAL, {"'depth'", "given twice", ""}},
+        {"lock=fas,backing=(lock=none,depth=1),depth=2,lock=fas", -EINVAL, {"'lock'", "twice", ""}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

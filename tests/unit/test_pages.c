@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "nt/page_math.h"
+#include <poolbench/nt/page.h>
 #include "refuse.h"
 
 #include <string.h>
@@ -162,6 +162,32 @@ static void a_map_gives_everything_back_when_it_fails(void **state)
     assert_int_equal(refuse_state.reserved, 0);
 }
 
+static void a_table_of_zeros_is_written_as_far_as_it_was_widened(void **state)
+{
+    enum { BYTES = 1 << 20, STEP = 64 << 10 };
+    size_t writable = 0;
+    (void)state;
+    refuse_nth(1, false);
+    assert_null(pb_pages_map_zeros(BYTES));
+    refuse_nth(2, false); /* of its widenings the first is refused */
+    unsigned char *table = pb_pages_map_zeros(BYTES);
+    assert_non_null(table);
+    assert_int_equal(table[BYTES - 1], 0);
+    assert_int_equal(pb_pages_widen(table, BYTES, &writable, 1), -ENOMEM);
+    assert_int_equal(writable, 0);
+    assert_int_equal(pb_pages_widen(table, BYTES, &writable, 1), 0);
+    assert_int_equal(writable, STEP);
+    memset(table, 1, STEP);
+    assert_int_equal(table[STEP], 0);
+    assert_int_equal(pb_pages_widen(table, BYTES, &writable, STEP), 0);
+    assert_int_equal(writable, STEP);
+    assert_int_equal(pb_pages_widen(table, BYTES, &writable, BYTES), 0);
+    assert_int_equal(writable, BYTES);
+    memset(table, 1, BYTES);
+    pb_pages_unmap(table, BYTES);
+    assert_int_equal(refuse_state.reserved, 0);
+}
+
 static void page_arithmetic_matches_the_documented_figures(void **state)
 {
     (void)state;
@@ -203,6 +229,7 @@ int main(void)
         PAGES_TEST(open_within_halves_until_the_system_agrees),
         PAGES_TEST(open_within_does_not_go_below_the_least),
         PAGES_TEST(a_map_gives_everything_back_when_it_fails),
+        PAGES_TEST(a_table_of_zeros_is_written_as_far_as_it_was_widened),
         cmocka_unit_test(page_arithmetic_matches_the_documented_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

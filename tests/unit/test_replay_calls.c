@@ -68,6 +68,28 @@ static void an_aligned_object_is_made_of_a_larger_one_where_it_must(void **state
     close(file.fd);
 }
 
+static void no_alignment_is_taken_as_met_that_the_heap_does_not_promise(void **state)
+{
+    static const char text[] = "m 0 1 100 16\nf 0 1\n";
+    const struct text_file file = text_file_make(text, sizeof(text) - 1);
+
+    (void)state;
+    for (size_t promised = 8; promised <= 16; promised += 8) {
+        play_heap_init(&heap, false);
+        heap.alignment = promised;
+        replay(file.path, 4096, 1.0, PB_PHASE_RATE, false);
+        assert_int_equal(heap.calls[0].bytes, promised < 16 ? 116 : 100);
+        play_close(&play);
+        play_heap_init(&heap, true);
+        heap.alignment = promised;
+        replay(file.path, 4096, 1.0, PB_PHASE_RATE, false);
+        assert_int_equal(heap.calls[0].bytes, 100);
+        assert_int_equal((uintptr_t)heap.calls[0].block % 16, 0);
+        play_close(&play);
+    }
+    close(file.fd);
+}
+
 static void calloc_zeroes_all_of_its_object(void **state)
 {
     static const char text[] = "z 0 1 300\nf 0 1\n";
@@ -164,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_aligned_object_is_made_of_a_larger_one_where_it_must),
+        cmocka_unit_test(no_alignment_is_taken_as_met_that_the_heap_does_not_promise),
         cmocka_unit_test(calloc_zeroes_all_of_its_object),
         cmocka_unit_test(a_size_of_zero_asks_for_one_byte),
         cmocka_unit_test(the_shipped_traces_replay),

@@ -156,6 +156,32 @@ static void text_is_cut_between_characters_and_shows_it(void **state)
     assert_int_equal(pb_text_width("\xc3\xbc\xe2\x80\xa6x"), 3);
 }
 
+static void text_is_cut_in_the_middle_before_its_last_option(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t width;
+        const char *fits;
+    } cases[] = {
+        {"pool:lists=off", 14, "pool:lists=off"},
+        {"pool:lists=off,merge=off", 20, "pool:list\u2026,merge=off"},
+        {"pool:lists=off,shared=off,merge=off", 20, "pool:list\u2026,merge=off"},
+        {"pool:lists=off,shared_lists=off", 26, "pool:lis\u2026,shared_lists=off"},
+        {"abcdefghijklmnopqrst", 9, "abcd\u2026qrst"},
+        {"abcdefghijklmnopqrst", 3, "a\u2026t"},
+        {"abcdefghijklmnopqrst", 1, "\u2026"},
+        {"\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc", 5, "\u00fc\u00fc\u2026\u00fc\u00fc"},
+    };
+    char out[64], little[12];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pb_text_fit_middle(cases[i].text, cases[i].width, out, sizeof out);
+        assert_string_equal(out, cases[i].fits);
+    }
+    pb_text_fit_middle("pool:lists=off,merge=off", 20, little, sizeof little);
+    assert_true(strlen(little) < sizeof little);
+}
+
 static void text_is_broken_between_words_at_the_width(void **state)
 {
     (void)state;
@@ -215,6 +241,7 @@ int main(void)
         cmocka_unit_test(hostile_names_come_back_from_csv_and_json),
         cmocka_unit_test(hostile_names_make_no_markup),
         cmocka_unit_test(text_is_cut_between_characters_and_shows_it),
+        cmocka_unit_test(text_is_cut_in_the_middle_before_its_last_option),
         cmocka_unit_test(text_is_broken_between_words_at_the_width),
         cmocka_unit_test(numbers_have_three_digits),
     };

@@ -99,6 +99,63 @@ static void what_has_no_column_has_a_line_of_its_own(void **state)
     pb_run_free(run);
 }
 
+#define LONG_NAME "pool:lists=off,shared_lists=off,profile=w2k,paged_pools=4"
+#define ELLIPSIS  "\u2026"
+
+static struct pb_run *long_run(void)
+{
+    static const struct made_cell cells[] = {
+        {"jemalloc", 1, 6, {10, 10.1, 10.2, 10.1, 10, 10.3}},
+        {LONG_NAME, 1, 6, {20, 20.1, 20.2, 20.1, 20, 20.3}},
+    };
+    return made_run("jemalloc", cells, sizeof cells / sizeof *cells);
+}
+
+/* Whether a variant has a row under that name. */
+static bool has_row(const char *text, const char *name)
+{
+    char row[128];
+    snprintf(row, sizeof row, "\n  %s  ", name);
+    return strstr(text, row) != NULL;
+}
+
+static void variants_are_whole_where_there_is_room(void **state)
+{
+    (void)state;
+    static const struct pb_report_options whole[] = {{.width = 0}, {.width = 400}, {.width = 200}};
+    struct pb_run *run = long_run();
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        char *text = report_text(run, whole[i]);
+        assert_true(has_row(text, LONG_NAME));
+        assert_int_equal(times(text, ELLIPSIS), 0);
+        free(text);
+    }
+    char *text = report_text(run, (struct pb_report_options){.format = PB_REPORT_MARKDOWN});
+    assert_non_null(
+        strstr(text, "| pool:lists=off,shared\\_lists=off,profile=w2k,paged\\_pools=4 |"));
+    assert_int_equal(times(text, ELLIPSIS), 0);
+    free(text);
+    made_free(run);
+}
+
+static void variants_are_cut_in_their_middle(void **state)
+{
+    (void)state;
+    struct pb_run *run = long_run();
+    for (unsigned width = 80; width <= 200; width++) {
+        char *text = report_text(run, (struct pb_report_options){.width = width});
+        assert_non_null(strstr(text, ",paged_pools=4  ")); /* the last option stays */
+        assert_non_null(strstr(text, "\n  pool:lists=off"));
+        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+            assert_true(pb_text_width(line) <= width);
+        free(text);
+    }
+    char *text = report_text(run, (struct pb_report_options){.width = 80});
+    assert_true(has_row(text, "pool:lists=off,shared" ELLIPSIS "ile=w2k,paged_pools=4"));
+    free(text);
+    made_free(run);
+}
+
 static void floor_is_shown_once_a_group(void **state)
 {
     (void)state;
@@ -159,6 +216,8 @@ int main(void)
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
         cmocka_unit_test(narrow_table_leaves_out_columns_by_name),
         cmocka_unit_test(what_has_no_column_has_a_line_of_its_own),
+        cmocka_unit_test(variants_are_whole_where_there_is_room),
+        cmocka_unit_test(variants_are_cut_in_their_middle),
         cmocka_unit_test(floor_is_shown_once_a_group),
         cmocka_unit_test(noise_is_called_by_the_name_of_its_twin),
         cmocka_unit_test(colour_only_repeats_what_signs_say),

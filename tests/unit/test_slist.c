@@ -29,7 +29,7 @@ enum {
 
 static uint64_t sequence_of(const SLIST_HEADER *list)
 {
-    return list->Head.low >> 16;
+    return list->Alignment >> 16;
 }
 
 static void skip_without_cas16(void)
@@ -123,7 +123,7 @@ static void depth_wraps_at_65536_and_leaves_sequence_alone(void **state)
     (void)state;
     skip_without_cas16();
     ExInitializeSListHead(&list);
-    list.Head.low = 7u << 16 | 0xffffu;
+    list.Alignment = 7u << 16 | 0xffffu;
     (void)ExInterlockedPushEntrySList(&list, &entries[0], NULL);
     assert_int_equal(ExQueryDepthSList(&list), 0);
     assert_int_equal(sequence_of(&list), 8);
@@ -147,7 +147,7 @@ static void an_entry_pushed_again_makes_the_old_head_stale(void **state)
     (void)ExInterlockedPopEntrySList(&list, NULL);
     (void)ExInterlockedPushEntrySList(&list, &a, NULL);
     assert_ptr_equal(FirstEntrySList(&list), pb_slist_entry(seen.high)); /* a is first again */
-    assert_false(pb_cas16(&list.Head, seen, next));
+    assert_false(pb_slist_exchange(&list, seen, next));
 }
 
 static void *map_page(void)
@@ -247,7 +247,7 @@ static PSLIST_ENTRY slow_pop(PSLIST_HEADER list)
         be_overtaken(list, seen);
         next.low = pb_slist_deeper(seen.low, PB_SLIST_DEPTH_MASK);
         next.high = (uintptr_t)pb_fixup_load((void *const *)(uintptr_t)seen.high);
-    } while (!pb_cas16(&list->Head, seen, next));
+    } while (!pb_slist_exchange(list, seen, next));
     return pb_slist_entry(seen.high);
 }
 

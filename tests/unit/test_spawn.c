@@ -148,6 +148,23 @@ static void the_environment_is_ours_with_padding_and_preload(void **state)
     unsetenv("LD_PRELOAD");
 }
 
+static void the_table_of_tags_is_ours_and_called_after_the_cell(void **state)
+{
+    static const char command[] = "echo ${PB_POOLMON-unset} ${PB_POOLMON_LABEL-unset}";
+    (void)state;
+    setenv("PB_POOLMON", "theirs", 1);
+    setenv("PB_POOLMON_LABEL", "theirs", 1);
+    assert_int_equal(
+        run(command, (struct pb_child){.poolmon = "ours", .label = "pair/alloc:pool:tags=on"}), 0);
+    assert_string_equal(outcome.answer, "ours pair/alloc:pool:tags=on");
+    free(outcome.answer);
+    assert_int_equal(run(command, (struct pb_child){.label = "pair"}), 0);
+    assert_string_equal(outcome.answer, "unset unset");
+    free(outcome.answer);
+    unsetenv("PB_POOLMON");
+    unsetenv("PB_POOLMON_LABEL");
+}
+
 static void what_would_tune_a_cell_from_outside_is_dropped(void **state)
 {
     static const char *const names[] = {
@@ -270,6 +287,7 @@ int main(void)
         cmocka_unit_test(what_the_child_started_ends_with_it),
         cmocka_unit_test(a_child_leads_a_process_group_of_its_own),
         cmocka_unit_test(the_environment_is_ours_with_padding_and_preload),
+        cmocka_unit_test(the_table_of_tags_is_ours_and_called_after_the_cell),
         cmocka_unit_test(what_would_tune_a_cell_from_outside_is_dropped),
         cmocka_unit_test(how_a_child_ended_is_known_where_sigchld_is_ignored),
         cmocka_unit_test(an_end_that_is_not_known_is_an_error),

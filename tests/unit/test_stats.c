@@ -182,6 +182,32 @@ static void paired_ratios_match_the_oracle(void **state)
     }
 }
 
+/* A difference of x and y is the logarithm of the ratio of e^x and e^y. */
+static void paired_differences_are_logarithms_of_ratios(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < sizeof(ratios) / sizeof(ratios[0]); v++) {
+        double a[64], b[64], x[64], y[64];
+        struct pb_estimate difference, ratio;
+        for (size_t i = 0; i < ratios[v].n; i++) {
+            x[i] = log(a[i] = sample(i));
+            y[i] = log(b[i] = other(i));
+        }
+        assert_int_equal(pb_paired_ratio(a, b, ratios[v].n, ratios[v].confidence, &ratio), 0);
+        assert_int_equal(pb_paired_difference(x, y, ratios[v].n, ratios[v].confidence, &difference),
+                         0);
+        assert_true(fabs(difference.value - log(ratio.value)) < 1e-12);
+        assert_true(isnan(ratio.low) ? isnan(difference.low)
+                                     : fabs(difference.low - log(ratio.low)) < 1e-12);
+        assert_true(isnan(ratio.high) ? isnan(difference.high)
+                                      : fabs(difference.high - log(ratio.high)) < 1e-12);
+        assert_int_equal(difference.n, ratio.n);
+        x[0] = INFINITY;
+        assert_int_equal(pb_paired_difference(x, y, ratios[v].n, ratios[v].confidence, &difference),
+                         -EDOM);
+    }
+}
+
 static void signed_rank_p_matches_the_oracle(void **state)
 {
     (void)state;
@@ -365,6 +391,7 @@ int main(void)
         cmocka_unit_test(median_intervals_use_the_exact_binomial_ranks),
         cmocka_unit_test(quantiles_and_mad_match_the_oracle),
         cmocka_unit_test(paired_ratios_match_the_oracle),
+        cmocka_unit_test(paired_differences_are_logarithms_of_ratios),
         cmocka_unit_test(signed_rank_p_matches_the_oracle),
         cmocka_unit_test(a_published_example_is_reproduced),
         cmocka_unit_test(ratios_follow_swaps_scales_and_powers),

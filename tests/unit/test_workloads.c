@@ -20,6 +20,7 @@ static const struct sample {
 } samples[] = {
     {"pair", "ops=5000", 1, false, false, 5000},
     {"pair", "ops=2000,size=3", 3, false, false, 2000},
+    {"pair", "ops=2000,live=7", 2, false, false, 2000},
     {"batch", "ops=5000,n=32", 1, false, false, 5024},
     {"batch", "ops=3000,n=100,order=fifo", 2, false, false, 3000},
     {"batch", "ops=6000,n=50,order=random,size=1", 2, false, true, 6000},

@@ -37,6 +37,7 @@ struct play_heap {
     pthread_mutex_t lock;
     uint64_t budget;        /* allocations until memory is exhausted */
     uint64_t corrupt_every; /* spoils the block allocated before; 0 = never */
+    size_t alignment;       /* of every block, where nothing is asked; 16 */
     bool fills;             /* writes a pattern behind the first 8 bytes and checks it at free */
     uint64_t allocs, frees, reallocs, live;
     uint64_t wrong_sizes, overwritten;
@@ -76,9 +77,10 @@ static inline void *play_make(struct play_heap *h, struct pb_thread *thread, siz
     if (h->budget == 0)
         goto out_unlock;
     h->budget--;
-    raw = malloc(bytes + alignment + PLAY_HEADER);
+    raw = malloc(bytes + 2 * alignment + PLAY_HEADER);
     block = raw + PLAY_HEADER;
     block += -(uintptr_t)block & (alignment - 1);
+    block += alignment < 16 && (uintptr_t)block % (2 * alignment) == 0 ? alignment : 0;
     *play_block(block) = (struct play_block){raw, bytes, thread->index};
     if (h->fills && bytes > 8)
         memset(block + 8, PLAY_FILL, bytes - 8);
@@ -120,7 +122,7 @@ static inline void play_drop(struct play_heap *h, struct pb_thread *thread, void
 static inline void *play_alloc(struct pb_heap *heap, struct pb_thread *thread, size_t bytes)
 {
     struct play_heap *h = (struct play_heap *)heap;
-    void *block = play_make(h, thread, 16, bytes);
+    void *block = play_make(h, thread, h->alignment, bytes);
 
     if (block != NULL && h->witness != NULL)
         h->witness(h->context, thread->index, bytes, 0);
@@ -141,7 +143,7 @@ static inline void *play_realloc(struct pb_heap *heap, struct pb_thread *thread,
                                  size_t old_bytes, size_t bytes)
 {
     struct play_heap *h = (struct play_heap *)heap;
-    void *fresh = play_make(h, thread, 16, bytes);
+    void *fresh = play_make(h, thread, h->alignment, bytes);
 
     if (fresh == NULL)
         return NULL;
@@ -166,18 +168,26 @@ static inline void *play_aligned(struct pb_heap *heap, struct pb_thread *thread,
     return block;
 }
 
+static inline size_t play_alignment(const struct pb_heap *heap)
+{
+    return ((const struct play_heap *)(const void *)heap)->alignment;
+}
+
 /* `rich`: with realloc and aligned. */
 static inline void play_heap_init(struct play_heap *h, bool rich)
 {
-    static const struct pb_allocator plain_ops = {.name = "plain"};
-    static const struct pb_allocator rich_ops = {
-        .name = "rich", .realloc = play_realloc, .aligned = play_aligned};
+    static const struct pb_allocator plain_ops = {.name = "plain", .alignment = play_alignment};
+    static const struct pb_allocator rich_ops = {.name = "rich",
+                                                 .realloc = play_realloc,
+                                                 .aligned = play_aligned,
+                                                 .alignment = play_alignment};
 
     memset(h, 0, sizeof(*h));
     h->head.ops = rich ? &rich_ops : &plain_ops;
     h->head.alloc = play_alloc;
     h->head.free = play_free;
     h->budget = UINT64_MAX;
+    h->alignment = 16;
     pthread_mutex_init(&h->lock, NULL);
 }
 
