@@ -4,7 +4,7 @@ DATA = 'matrix.tsv'
 TITLE = 'Which strategy suits which workload?'
 SUBTITLE = 'ns per operation over that of jemalloc (ratio of paired blocks, n = 6); lower is better: blue is faster, red is slower'
 READING = 'in brackets: no difference shown (95 % interval, A/A noise, 2 %); words: the cell has no figure; a dash: not in the matrix; colours end at 1/4 and 4'
-FOOTER = 'run 20261121-151439-ee9a0b · vm, AMD EPYC · Linux 6.18.44-fc-v669 · poolbench 0.1.0 · exploratory'
+FOOTER = 'run 20261121-172113-fcadca · vm, AMD EPYC · Linux 6.18.44-fc-v669 · poolbench 0.1.0 · exploratory'
 WIDTH = 1120
 HEIGHT = 478
 COLUMNS = 9
