@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "conformance/checks.h"
 #include "doubles/doubles.h"
 #include "malloc/baselines.h"
@@ -35,7 +37,7 @@ static void expect_clean(check_fn *check, unsigned threads)
     struct subject subject = {0};
     char reason[FAULT_BYTES];
     if (pb_variant_unavailable(&variant, threads, reason, sizeof reason))
-        skip();
+        skip_because(reason);
     if (check(&subject, &variant) != 0)
         fail_msg("%s: %s", variant.label, subject.fault);
 }

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/mdl_test.h"
 #include "nt/mm_test.h"
 #include "nt/nt_test.h"
@@ -200,8 +202,7 @@ static void foreign_locks_stay(void **state)
     (void)state;
     unsigned char *at = mm_private(4, PROT_READ | PROT_WRITE);
     if (syscall(SYS_mlock, at + PAGE_SIZE, PAGE_SIZE) != 0) {
-        print_message("mlock refused a page\n");
-        skip();
+        skip_because("mlock refused a page");
     }
     long before = mm_locked_kib();
     PMDL mdl = mdl_make_locked(at, 4 * PAGE_SIZE);

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/mm.h"
 #include "nt/mm_test.h"
 #include "nt/nt_test.h"
@@ -33,8 +35,7 @@ static void physical(void **state)
     assert_int_equal(MmGetPhysicalAddress((void *)MM_USER_PROBE_ADDRESS).QuadPart, 0);
     if (frames_hidden(at)) {
         mm_unmap(at, 3);
-        print_message("frame numbers are hidden: all addresses are 0\n");
-        skip();
+        skip_because("frame numbers are hidden: all addresses are 0");
     }
     LONGLONG first = MmGetPhysicalAddress(at).QuadPart;
     assert_int_equal(BYTE_OFFSET(first), 0);
@@ -107,8 +108,7 @@ static void contiguous_large(void **state)
     assert_int_equal(pb_resident_total(), 0);
     assert_null(MmAllocateContiguousMemory(SIZE_MAX, anywhere));
     if (got == 0) {
-        print_message("no huge pages here: NULL above a page\n");
-        skip();
+        skip_because("no huge pages here: NULL above a page");
     }
 }
 

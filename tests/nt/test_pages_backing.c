@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/pages_backing_fixture.h"
 
 #include <errno.h>
@@ -55,7 +57,7 @@ static void a_refused_lock_is_remembered_and_the_arena_goes_on(void **state)
     unsigned char *at = pb_pages_take(&pages, MIB);
     assert_non_null(at);
     if (pages.lock_error != 0)
-        skip(); /* RLIMIT_MEMLOCK is below a mebibyte here: the first step was refused for real */
+        skip_because("RLIMIT_MEMLOCK is below a mebibyte");
     for (unsigned i = 0; i < 3; i++)
         assert_non_null(pb_pages_take(&pages, MIB));
     memset(at, 0xA5, 4 * MIB);
@@ -97,7 +99,7 @@ static void the_limit_on_locked_memory_ends_the_locking(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     if (WEXITSTATUS(status) == 77)
-        skip(); /* a user whom the system does not let go */
+        skip_because("the system does not let this user go");
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
@@ -114,7 +116,7 @@ static void a_locked_piece_is_dropped_and_comes_back_zero_and_resident(void **st
     int error = pb_pages_release(&pages, at + 2 * page, 4 * page);
     if (error == -EINVAL && locked > 0) { /* before Linux 5.18 */
         assert_int_equal(pages.held_bytes, 8 * page);
-        skip();
+        skip_because("locked pages cannot be dropped before Linux 5.18");
     }
     assert_int_equal(error, 0);
     assert_int_equal(pages.held_bytes, 4 * page);
@@ -163,7 +165,7 @@ static void executable_memory_runs_what_is_written_into_it(void **state)
     }
     pb_pages_close(&pages);
 #else
-    skip(); /* the code above is x86's */
+    skip_because("this test is of x86-64 code");
 #endif
 }
 

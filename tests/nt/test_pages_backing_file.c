@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/pages_backing_fixture.h"
 
 #include <errno.h>
@@ -58,8 +60,7 @@ static void an_evicted_piece_is_read_back_by_a_hard_fault_a_page(void **state)
     assert_int_equal(resident_pages(at, PIECE), PIECE);
     int error = pb_pages_evict(&pages, at + page, (PIECE - 2) * page);
     if (error == -ENOTSUP) {
-        print_message("skipped: the folder for temporary files is in memory\n");
-        skip();
+        skip_because("the folder for temporary files is in memory");
     }
     assert_int_equal(error, 0);
     assert_int_equal(resident_pages(at + page, PIECE - 2), 0);

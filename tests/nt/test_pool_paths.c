@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/nt_test.h"
 #include "nt/pool_paths.h"
 
@@ -230,7 +232,7 @@ static void a_header_is_made_anew_when_its_list_gives_it(void **state)
 {
     (void)state;
     if (!pb_cas16_present())
-        skip(); /* no lists */
+        skip_because("no 16-byte compare-exchange: no lists");
     paths_both("", WAY_QUICK, renew_spoiled);
     paths_both("lists=off", WAY_QUICK, renew_spoiled);
     paths_both("shared_lists=off", WAY_QUICK, renew_spoiled);

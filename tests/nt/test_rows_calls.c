@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/mm_test.h"
 #include "nt/nt_test.h"
 #include "nt/pool_calls.h"
@@ -237,7 +239,7 @@ static void nonpaged_pool_is_resident_before_it_is_touched(void **state)
     KIRQL before;
     (void)state;
     if (!mm_can_lock(LOCKED_MOST))
-        skip();
+        skip_because("RLIMIT_MEMLOCK is too low");
     for (unsigned k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         unsigned char *block = ExAllocatePoolWithTag(kinds[k], PAGES * PAGE_SIZE, TAG_FRED);
         assert_non_null(block);

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/mm_test.h"
 #include "nt/nt_test.h"
 #include "nt/resident.h"
@@ -107,8 +109,7 @@ static void locked_from_the_start(void **state)
 {
     (void)state;
     if (!mm_can_lock(4 * PAGE_SIZE)) {
-        print_message("mlock refused 4 pages\n");
-        skip();
+        skip_because("mlock refused 4 pages");
     }
     assert_int_equal(pb_resident_held(of(locked_code), 1), 1);
     assert_int_equal(pb_resident_held(of_data(&locked_data), 1), 1);

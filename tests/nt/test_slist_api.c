@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/nt_test.h"
 #include <poolbench/nt/slist.h>
 #include <poolbench/nt/status.h>
@@ -20,7 +22,7 @@ enum { ENTRIES = 4, WRAP = 65536, THREADS = 4, ROUNDS = 3000, SHARE = 8, PAGE = 
 static void skip_without_slist(void)
 {
     if (!pb_slist_available())
-        skip();
+        skip_because("no 16-byte compare-exchange");
 }
 
 static void layout_is_that_of_x64(void **state)
@@ -237,7 +239,7 @@ static void popped_entries_may_be_unmapped(void **state)
     (void)state;
     skip_without_slist();
     if (!PB_FIXUP)
-        skip(); /* entries have to stay mapped */
+        skip_because("faulting loads have no fix-up on this processor");
     ExInitializeSListHead(&load.list);
     for (unsigned i = 0; i < 3; i++)
         (void)ExInterlockedPushEntrySList(&load.list, map_page(), NULL);

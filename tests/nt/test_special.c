@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/nt_test.h"
 #include "nt/pages.h"
 #include "pool/special.h"
@@ -155,7 +157,7 @@ static void a_fault_is_told_and_passed_on(void **state)
     char text[512];
     (void)state;
     if (!nt_catch_faults())
-        skip();
+        skip_because("faults cannot be caught on this processor");
     struct pool_special *special = open_special(4), *other = open_special(4);
     unsigned char *over = pb_pool_special_allocate(special, NonPagedPool, 64, DERF, false);
     unsigned char *under = pb_pool_special_allocate(other, NonPagedPool, 64, DERF, true);

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/nt_test.h"
 #include <poolbench/nt/slist.h>
 #include <poolbench/nt/status.h>
@@ -227,7 +229,7 @@ static void faults_raise(void **state)
     unsigned char *gone = map_pages(PROT_NONE), *constant = map_pages(PROT_READ);
     (void)state;
     if (!nt_catch_faults())
-        skip();
+        skip_because("faults cannot be caught on this processor");
     (void)munmap(gone, PAGE);
     for (unsigned i = 0; i < 3; i++) { /* the signal is not left blocked */
         assert_int_equal(caught(look, gone), STATUS_ACCESS_VIOLATION);
@@ -250,7 +252,7 @@ static void faults_in_a_library_raise(void **state)
     unsigned char *page = map_pages(PROT_NONE);
     (void)state;
     if (!nt_catch_faults())
-        skip();
+        skip_because("faults cannot be caught on this processor");
     assert_int_equal(caught(copy_from, page), STATUS_ACCESS_VIOLATION);
     (void)munmap(page, PAGE);
 }
@@ -273,7 +275,7 @@ static void a_fault_at_dispatch_is_a_bugcheck(void **state)
     NTSTATUS status = STATUS_SUCCESS;
     (void)state;
     if (!nt_catch_faults())
-        skip();
+        skip_because("faults cannot be caught on this processor");
     expect_bugcheck(status = caught(touch_at_dispatch, page + 8), IRQL_NOT_LESS_OR_EQUAL, page + 8);
     assert_int_equal(nt_seen.p[1], DISPATCH_LEVEL);
     assert_int_equal(nt_seen.p[2], 1); /* a write */
@@ -296,7 +298,7 @@ static void a_fault_outside_is_passed_on(void **state)
     unsigned char *page = map_pages(PROT_NONE);
     (void)state;
     if (!PB_FIXUP)
-        skip();
+        skip_because("faults cannot be caught on this processor");
     assert_int_equal(ends_by(touch_outside, page), SIGSEGV);
     (void)munmap(page, PAGE);
 }
@@ -322,7 +324,7 @@ static void a_stack_that_ended_ends_the_program(void **state)
 {
     (void)state;
     if (!PB_FIXUP)
-        skip();
+        skip_because("faults cannot be caught on this processor");
     assert_int_equal(ends_by(catch_overflow, NULL), SIGSEGV);
 }
 
@@ -351,7 +353,7 @@ static void a_pops_fault_does_not_raise(void **state)
     PSLIST_ENTRY gone = map_pages(PROT_READ | PROT_WRITE);
     (void)state;
     if (!nt_catch_faults() || !pb_slist_available())
-        skip();
+        skip_because("faults cannot be caught, or there is no 16-byte compare-exchange");
     ExInitializeSListHead(&race.list);
     (void)caught(do_nothing, NULL); /* the handler is there */
     (void)ExInterlockedPushEntrySList(&race.list, gone, NULL);

@@ -7,6 +7,7 @@
 
 #include "lookaside/hot.h"
 #include "registry.h"
+#include "skip.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -118,7 +119,7 @@ static inline void open_lookaside(struct fixture *f, const char *options, size_t
     if (pb_variant_parse(text, &variant, message, sizeof message) != 0)
         fail_msg("%s", message);
     if (pb_variant_unavailable(&variant, n, message, sizeof message))
-        skip();
+        skip_because(message);
     assert_int_equal(pb_variant_open(&variant, &request, &f->opened, message, sizeof message), 0);
     f->heap = f->opened.heap;
     f->n = n;

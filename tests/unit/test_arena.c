@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "engine/arena.h"
 #include "engine/audit.h"
 #include "runner/machine.h"
@@ -73,7 +75,7 @@ static void what_is_taken_is_neither_data_nor_anonymous(void **state)
     struct pb_arena arena;
     const size_t bytes = 40 << 20;
     if (pb_suite_sanitizer[0] != '\0')
-        skip(); /* its shadow is both */
+        skip_because("a sanitizer keeps memory and mappings of its own");
     uint64_t data = data_in_use(), resident = pb_resident_bytes();
     assert_true(data > 0 && resident > 0);
     assert_int_equal(pb_arena_open(&arena, (size_t)1 << 36), 0);

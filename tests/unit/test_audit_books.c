@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "engine/audit_internal.h"
 #include "engine/rng.h"
 #include "engine/team.h"
@@ -215,7 +217,7 @@ static void resident_bytes_are_those_of_the_heap_behind(void **state)
     (void)state;
     struct pair p;
     if (SHADOWED)
-        skip(); /* a sanitizer's shadow is resident too */
+        skip_because("a sanitizer keeps memory and mappings of its own");
     pair_open(&p, 1, 64);
     for (unsigned i = 0; i < 1024; i++)
         assert_non_null(take(&p, 8192));
@@ -232,7 +234,7 @@ static void memory_of_the_audit_does_not_count(void **state)
     (void)state;
     struct pair p;
     if (SHADOWED)
-        skip();
+        skip_because("a sanitizer keeps memory and mappings of its own");
     double_open(&p.d, 16 << 20);
     memset(p.d.memory, 0, p.d.size); /* resident before the baseline is taken */
     assert_int_equal(pb_audit_open(&p.d.head, 2, 1000, &p.audit), 0);

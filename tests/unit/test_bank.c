@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "bank_hot.h"
 #include "nt/colour.h"
 
@@ -100,7 +102,7 @@ static void open_bank(const char *text, struct pb_opened *opened, struct pb_thre
     pb_registry_extend(more);
     assert_int_equal(pb_variant_parse(text, &variant, message, sizeof message), 0);
     if (pb_variant_unavailable(&variant, 1, message, sizeof message))
-        skip();
+        skip_because(message);
     assert_int_equal(pb_variant_open(&variant, &request, opened, message, sizeof message), 0);
     assert_int_equal(opened->heap->ops->attach(opened->heap, 0, thread), 0);
 }

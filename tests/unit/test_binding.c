@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "placement/placement.h"
 #include "placement/topology.h"
 
@@ -35,9 +37,8 @@ static struct pb_topology *load(const char *synthetic)
 static void plan_workers(struct pb_topology *topology, struct pb_placement *placement)
 {
     if (pb_topology_units(topology) < WORKERS) {
-        print_message("one unit only: nothing to move between\n");
         pb_topology_free(topology);
-        skip();
+        skip_because("one unit only: nothing to move between");
     }
     assert_int_equal(pb_placement_plan(topology, "compact", WORKERS, false, placement, NULL, 0), 0);
 }

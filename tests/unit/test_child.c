@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "runner/child.h"
 #include "runner/limit.h"
 #include "runner/machine.h"
@@ -132,7 +134,7 @@ static void the_harness_has_its_own_memory_beside_the_limit(void **state)
     struct pb_cell_spec spec = holding("pool", 2, 8, 65535);
     (void)state;
     if (pb_suite_sanitizer[0] != '\0')
-        skip();
+        skip_because("a sanitizer keeps memory and mappings of its own");
     run(&spec, 8 << 20, free_user);
     assert_string_equal(reason, "");
     assert_string_equal(status, "ok");
@@ -171,7 +173,7 @@ static void the_limit_is_on_the_strategy_with_the_audit_and_without(void **state
     enum { VARIANTS = sizeof variants / sizeof *variants, LIMITS = sizeof limits / sizeof *limits };
     (void)state;
     if (pb_suite_sanitizer[0] != '\0')
-        skip();
+        skip_because("a sanitizer keeps memory and mappings of its own");
     for (size_t i = 0; i < VARIANTS; i++) {
         struct pb_cell_spec spec = holding(variants[i], 2, 1000, 2048);
         bool holds = false;
@@ -190,7 +192,7 @@ static void a_strategy_far_over_its_limit_is_never_ok(void **state)
     static const char *const variants[] = {"null", "pool", "zone", "lookaside", "glibc"};
     (void)state;
     if (pb_suite_sanitizer[0] != '\0')
-        skip();
+        skip_because("a sanitizer keeps memory and mappings of its own");
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         struct pb_cell_spec spec = holding(variants[i], 2, 1000, 32768);
         run(&spec, 8 << 20, free_user);
@@ -206,7 +208,7 @@ static void a_lower_limit_of_the_user_s_own_is_the_one_that_is_named(void **stat
     struct pb_cell_spec spec = holding("pool", 1, 1000, 65536);
     (void)state;
     if (pb_suite_sanitizer[0] != '\0')
-        skip();
+        skip_because("a sanitizer keeps memory and mappings of its own");
     for (size_t i = 0; i < 2; i++) {
         run(&spec, limits[i], (struct users){32 << 20, 0});
         assert_string_equal(status, "oom");
@@ -226,7 +228,7 @@ static void a_harness_without_memory_is_a_failure(void **state)
     struct pb_cell_spec spec = holding("pool", 2, 8, 65535);
     (void)state;
     if (pb_suite_sanitizer[0] != '\0')
-        skip();
+        skip_because("a sanitizer keeps memory and mappings of its own");
     for (json_int_t limit = 0; limit <= 1 << 30; limit += 1 << 30) {
         run(&spec, limit, (struct users){2 << 20, 0});
         assert_string_equal(status, "failed");

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "malloc/baselines.h"
 #include "reading_run.h"
 #include "runner/doctor.h"
@@ -57,7 +59,7 @@ static void missing_library_is_said_once_with_its_package(void **state)
     struct pb_variant variant;
     char reason[256] = "", message[256];
     if (pb_suite_sanitizer[0] != '\0')
-        skip();
+        skip_because("a sanitizer refuses preloaded mallocs");
     assert_int_equal(pb_variant_parse("jemalloc", &variant, message, sizeof message), 0);
     hidden = "libjemalloc";
     bool unavailable = pb_preload_unavailable(&variant, 1, reason, sizeof reason);
@@ -72,7 +74,7 @@ static void doctor_names_the_package_of_a_missing_library(void **state)
     (void)state;
     int before, after;
     if (pb_suite_sanitizer[0] != '\0')
-        skip();
+        skip_because("a sanitizer refuses preloaded mallocs");
     free(doctor_text(&before));
     hidden = "libmimalloc";
     char *text = doctor_text(&after);
@@ -106,7 +108,7 @@ static void library_that_does_not_load_is_named_with_its_package(void **state)
     char folder[] = "/tmp/pb-doctor-XXXXXX", path[64], line[256];
     int missing;
     if (pb_suite_sanitizer[0] != '\0')
-        skip();
+        skip_because("a sanitizer refuses preloaded mallocs");
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/libjemalloc.so.2", folder);
     FILE *file = fopen(path, "we");

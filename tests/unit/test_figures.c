@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "figure_fixture.h"
 #include "runner/figure_page.h"
 #include "runner/figure_style.h"
@@ -109,7 +111,7 @@ static void every_figure_is_drawn_named_and_well_formed(void **state)
 {
     (void)state;
     if (!have_gnuplot())
-        skip();
+        skip_because("there is no gnuplot");
     struct pb_run *run = fixture_load();
     char message[512] = "", name[64], *said = NULL;
     int error = draw(run, NULL, &said, message, sizeof message);
@@ -140,7 +142,7 @@ static void hostile_names_neither_run_nor_break_out(void **state)
     const char *const names[] = {"forest", "scaling", "matrix", NULL};
     char message[512] = "", name[64];
     if (!have_gnuplot())
-        skip();
+        skip_because("there is no gnuplot");
     int error = draw(run, names, NULL, message, sizeof message);
     if (error != 0)
         fail_msg("%s", message);
@@ -199,7 +201,7 @@ static void pages_of_an_earlier_drawing_do_not_stay(void **state)
     char message[512] = "";
     if (!have_gnuplot()) {
         pb_run_free(run);
-        skip();
+        skip_because("there is no gnuplot");
     }
     fclose(
         fopen(made_path("latency-2.svg"), "we")); /* the chain of pages that leads to the third */

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "figure_fixture.h"
 #include "full_disk.h"
 
@@ -65,7 +67,7 @@ static void drawing_that_gnuplot_cuts_off_is_no_success(void **state)
     (void)state;
     char message[1024] = "";
     if (!have_gnuplot())
-        skip();
+        skip_because("there is no gnuplot");
     assert_int_equal(draw_within(RLIM_INFINITY, true, message, sizeof message), 0);
     rlim_t script = made_size("matrix.gp"), svg = made_size("matrix.svg");
     rlim_t png = made_size("matrix.png");
@@ -84,7 +86,7 @@ static void drawings_stay_where_gnuplot_is_gone(void **state)
     (void)state;
     char message[1024] = "";
     if (!have_gnuplot())
-        skip();
+        skip_because("there is no gnuplot");
     assert_int_equal(draw_within(RLIM_INFINITY, true, message, sizeof message), 0);
     rlim_t svg = made_size("matrix.svg");
     assert_int_equal(draw_within(RLIM_INFINITY, false, message, sizeof message), -ENOENT);

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "engine/hist.h"
 #include "engine/rng.h"
 
@@ -265,7 +267,7 @@ static void an_independent_decoder_reads_our_text(void **state)
     snprintf(script, sizeof script, "%.*s/../golden/hdr_decode.py",
              (int)(strrchr(__FILE__, '/') - __FILE__), __FILE__);
     if (access("/usr/bin/python3", X_OK) != 0 || access(script, R_OK) != 0)
-        skip();
+        skip_because("there is no /usr/bin/python3, or no decoder");
     record_random(&hist, NULL, 3000, 9);
     assert_true(pb_hist_encode(&hist, text, sizeof text) > 0);
     snprintf(command, sizeof command, "/usr/bin/python3 '%s' '%s'", script, text);

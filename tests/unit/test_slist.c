@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "skip.h"
+
 #include "nt/slist.h"
 
 #include <pthread.h>
@@ -35,7 +37,7 @@ static uint64_t sequence_of(const SLIST_HEADER *list)
 static void skip_without_cas16(void)
 {
     if (!pb_cas16_present())
-        skip();
+        skip_because("no 16-byte compare-exchange");
 }
 
 static void an_empty_list_gives_null(void **state)
@@ -161,7 +163,7 @@ static void an_unmapped_link_is_read_as_poison(void **state)
     void **page = map_page();
     (void)state;
     if (pb_fixup_install() != 0)
-        skip();
+        skip_because("faulting loads have no fix-up on this processor");
     uint64_t before = pb_fixup_count();
     page[0] = page;
     assert_ptr_equal(pb_fixup_load(page), page);
@@ -195,7 +197,7 @@ static void a_pop_overtaken_by_pop_and_unmap_starts_again(void **state)
     (void)state;
     skip_without_cas16();
     if (pb_fixup_install() != 0)
-        skip();
+        skip_because("faulting loads have no fix-up on this processor");
     uint64_t before = pb_fixup_count();
     ExInitializeSListHead(&race.list);
     (void)ExInterlockedPushEntrySList(&race.list, gone, NULL);
@@ -311,7 +313,7 @@ static void pages_unmapped_under_poppers_never_end_or_confuse_them(void **state)
     (void)state;
     skip_without_cas16();
     if (pb_fixup_install() != 0)
-        skip();
+        skip_because("faulting loads have no fix-up on this processor");
     (void)run_stress();
     CPU_ZERO(&one);
     CPU_SET((size_t)sched_getcpu(), &one);
@@ -344,7 +346,7 @@ static void any_other_fault_is_passed_on(void **state)
 {
     (void)state;
     if (pb_fixup_install() != 0)
-        skip();
+        skip_because("faulting loads have no fix-up on this processor");
     assert_true(dies_of_a_fault());
 }
 
@@ -361,7 +363,7 @@ static void a_handler_that_was_there_is_called(void **state)
     void (*was)(int) = signal(SIGSEGV, jump_back);
     (void)state;
     if (pb_fixup_install() != 0)
-        skip();
+        skip_because("faulting loads have no fix-up on this processor");
     for (unsigned i = 0; i < 2; i++) {
         int number = sigsetjmp(back, 1);
         if (number == 0)
