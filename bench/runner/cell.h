@@ -21,6 +21,10 @@ struct pb_cell_spec {
     unsigned threads;                /* as asked; OWN_THREADS: what the data say */
     char pin[64];
     char memory[16];                 /* placement of memory: default, local, interleave */
+    char start[8];                   /* "warm", or "cold": timed from the heap's first call on */
+    char arrival[32];                /* "closed", or an open loop: "poisson:10000", "fixed:10000" steps
+                                        a second of each worker, latency from the intended start */
+    char delay[32];                  /* "none", "slow:NS" or "lock:NS": the causal knob (path.h) */
     enum pb_dispatch dispatch;
     bool oversubscribe;
     uint64_t seed;
@@ -28,6 +32,7 @@ struct pb_cell_spec {
     uint64_t sample_gap; /* mean steps between two sampled operations; 0 = off */
     bool audit;
     uint64_t memory_limit; /* bytes that the strategy may take, 0: any; the run's, not the cell's own */
+    unsigned layout;       /* which placement of the program's code runs it; the block's, as above */
 };
 
 /* "larson/alloc:pool/size:64/threads:2": the workload, the variant, every workload option that was

@@ -273,14 +273,19 @@ int pb_cell_name(const struct pb_cell_spec *spec, char *out, size_t size)
 {
     snprintf(out, size, "%s/alloc:%s%s", spec->workload, spec->variant, spec->alias ? "@aa" : "");
     append_params(out, size, spec->params);
+    const struct {
+        const char *key, *value, *standard;
+    } parts[] = {{"dispatch", pb_dispatch_names[spec->dispatch], "call"},
+                 {"pin", spec->pin, "core"},
+                 {"memory", spec->memory, "default"},
+                 {"start", spec->start, "warm"},
+                 {"arrival", spec->arrival, "closed"},
+                 {"delay", spec->delay, "none"}};
     size_t used = strlen(out);
-    if (spec->dispatch != PB_DISPATCH_CALL)
-        used += (size_t)snprintf(out + used, size - used, "/dispatch:%s",
-                                 pb_dispatch_names[spec->dispatch]);
-    if (used < size && strcmp(spec->pin, "core") != 0)
-        used += (size_t)snprintf(out + used, size - used, "/pin:%s", spec->pin);
-    if (used < size && strcmp(spec->memory, "default") != 0)
-        used += (size_t)snprintf(out + used, size - used, "/memory:%s", spec->memory);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && used < size; i++)
+        if (strcmp(parts[i].value, parts[i].standard) != 0)
+            used +=
+                (size_t)snprintf(out + used, size - used, "/%s:%s", parts[i].key, parts[i].value);
     if (used < size)
         used += (size_t)snprintf(out + used, size - used, "/threads:%u", spec->threads);
     return used < size ? (int)used : -ENOSPC;

@@ -4,6 +4,7 @@
 
 #include "placement/placement.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -12,9 +13,25 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const pb_axis_names[] = {"alloc", "threads", "pin", "dispatch", "memory", NULL};
+const char *const pb_axis_names[] = {"alloc", "threads", "pin",   "dispatch", "memory",
+                                     "start", "arrival", "delay", NULL};
 
 static const char *const memory_policies[] = {"default", "local", "interleave", NULL};
+static const char *const starts[] = {"warm", "cold", NULL};
+
+/* Values of the form KIND:NUMBER, and the one without a number. */
+struct numbered {
+    const char *what, *plain, *kinds[3], *allowed;
+    unsigned long max;
+};
+static const struct numbered arrivals = {
+    "arrival",
+    "closed",
+    {"poisson", "fixed", NULL},
+    "closed, poisson:N, fixed:N (steps a second of each worker, 1 to 10000000)",
+    10000000};
+static const struct numbered delays = {
+    "delay", "none", {"slow", "lock", NULL}, "none, slow:NS, lock:NS (1 to 1000000 ns)", 1000000};
 
 #define SETTING(name_, type_, unit_, standard_, min_, max_, help_)                                 \
     {                                                                                              \
@@ -98,6 +115,29 @@ static int pin_policy(const char *text, char *out, size_t size, char *message, s
     return -EINVAL;
 }
 
+/* The number without leading zeros or a sign. */
+static int numbered(const struct numbered *n, const char *text, char *out, size_t size,
+                    char *message, size_t message_size)
+{
+    size_t length = strcspn(text, ":");
+    bool known = strcmp(text, n->plain) == 0;
+    if (known)
+        snprintf(out, size, "%s", text);
+    for (size_t i = 0; !known && n->kinds[i] != NULL; i++) {
+        const char *digits = text + length + 1;
+        if (strlen(n->kinds[i]) != length || strncmp(n->kinds[i], text, length) != 0 ||
+            text[length] != ':' || !isdigit((unsigned char)digits[0]))
+            continue;
+        char *end;
+        unsigned long value = strtoul(digits, &end, 10);
+        known = *end == '\0' && value >= 1 && value <= n->max;
+        snprintf(out, size, "%s:%lu", n->kinds[i], value);
+    }
+    if (!known)
+        snprintf(message, message_size, "unknown %s '%s'; allowed: %s", n->what, text, n->allowed);
+    return known ? 0 : -EINVAL;
+}
+
 static int variant_label(const char *text, char *out, size_t size, char *message,
                          size_t message_size)
 {
@@ -122,6 +162,12 @@ int pb_axis_canonical(enum pb_axis axis, const char *text, char *out, size_t siz
         return choice(pb_dispatch_names, text, "dispatch", out, size, message, message_size);
     case PB_AXIS_MEMORY:
         return choice(memory_policies, text, "memory policy", out, size, message, message_size);
+    case PB_AXIS_START:
+        return choice(starts, text, "start", out, size, message, message_size);
+    case PB_AXIS_ARRIVAL:
+        return numbered(&arrivals, text, out, size, message, message_size);
+    case PB_AXIS_DELAY:
+        return numbered(&delays, text, out, size, message, message_size);
     case PB_AXES:
         break;
     }

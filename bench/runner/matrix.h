@@ -3,7 +3,7 @@
  *
  *     name = "quick"          # also title, exploratory, blocks, seed, reference, aa, audit,
  *     blocks = 6              # timeout (s), memory_limit ("4G"), sample_gap, scale
- *     [axes]                  # also dispatch, memory, oversubscribe
+ *     [axes]                  # also dispatch, memory, start, arrival, delay, oversubscribe
  *     alloc = ["pool", "zone:lock=fas"]
  *     threads = [1, 2]
  *     pin = "core"
@@ -34,6 +34,9 @@ enum pb_axis {
     PB_AXIS_PIN,
     PB_AXIS_DISPATCH,
     PB_AXIS_MEMORY,
+    PB_AXIS_START,
+    PB_AXIS_ARRIVAL,
+    PB_AXIS_DELAY,
     PB_AXES
 };
 extern const char *const pb_axis_names[]; /* "alloc", "threads", ..., NULL */

@@ -26,8 +26,10 @@ static int read_axes(const struct pb_reader *r, const json_t *axes)
                 return pb_reader_fail(r, where, "oversubscribe is true or false");
             r->matrix->oversubscribe = json_is_true(value);
         } else if (axis < 0) {
-            return pb_reader_fail_key(r, where, key, "axis",
-                                      "alloc, threads, pin, dispatch, memory, oversubscribe");
+            return pb_reader_fail_key(
+                r, where, key, "axis",
+                "alloc, threads, pin, dispatch, memory, start, arrival, delay, "
+                "oversubscribe");
         } else if (pb_reader_axis(r, where, axis, value, &r->matrix->axes[axis]) != 0) {
             return -EINVAL;
         }
@@ -93,7 +95,8 @@ static int read_whole(const struct pb_reader *r)
 /* What a file says nothing about. */
 static int defaults(struct pb_matrix *m, const char *path)
 {
-    static const char *const standard[PB_AXES] = {NULL, "1", "core", "call", "default"};
+    static const char *const standard[PB_AXES] = {NULL,      "1",    "core",   "call",
+                                                  "default", "warm", "closed", "none"};
     m->path = strdup(path);
     m->scale = 1;
     for (int axis = 0; axis < PB_AXES; axis++)

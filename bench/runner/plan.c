@@ -49,6 +49,14 @@ static int identify(struct pb_plan_cell *cell, const struct pb_workload *workloa
                   pb_params_identity(workload, spec->params), "alloc", spec->variant, "alias",
                   (int)spec->alias, "threads", (int)spec->threads, "pin", spec->pin, "memory",
                   spec->memory, "dispatch", pb_dispatch_names[spec->dispatch]);
+    const struct {
+        const char *key, *value, *standard;
+    } later[] = {{"start", spec->start, "warm"},
+                 {"arrival", spec->arrival, "closed"},
+                 {"delay", spec->delay, "none"}};
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (strcmp(later[i].value, later[i].standard) != 0)
+            json_object_set_new(all, later[i].key, json_string(later[i].value));
     int error = all != NULL ? pb_hash_json(all, cell->id) : -ENOMEM;
     json_decref(all);
     return error;
@@ -95,8 +103,11 @@ static bool excluded(const struct builder *b, const struct pb_cell_spec *spec)
 {
     char threads[16];
     snprintf(threads, sizeof threads, "%u", spec->threads);
-    const char *const values[PB_AXES] = {spec->variant, threads, spec->pin,
-                                         pb_dispatch_names[spec->dispatch], spec->memory};
+    const char *const values[PB_AXES] = {
+        [PB_AXIS_ALLOC] = spec->variant,   [PB_AXIS_THREADS] = threads,
+        [PB_AXIS_PIN] = spec->pin,         [PB_AXIS_DISPATCH] = pb_dispatch_names[spec->dispatch],
+        [PB_AXIS_MEMORY] = spec->memory,   [PB_AXIS_START] = spec->start,
+        [PB_AXIS_ARRIVAL] = spec->arrival, [PB_AXIS_DELAY] = spec->delay};
     for (size_t i = 0; i < b->matrix->excludes.n; i++) {
         const struct pb_entry *x = &b->matrix->excludes.at[i];
         bool match = x->workload == NULL || x->workload == b->entry->workload;
@@ -251,6 +262,9 @@ static int span_point(struct builder *b, const size_t *at)
     snprintf(spec.params, sizeof spec.params, "%s", b->params);
     snprintf(spec.pin, sizeof spec.pin, "%s", value[PB_AXIS_PIN]);
     snprintf(spec.memory, sizeof spec.memory, "%s", value[PB_AXIS_MEMORY]);
+    snprintf(spec.start, sizeof spec.start, "%s", value[PB_AXIS_START]);
+    snprintf(spec.arrival, sizeof spec.arrival, "%s", value[PB_AXIS_ARRIVAL]);
+    snprintf(spec.delay, sizeof spec.delay, "%s", value[PB_AXIS_DELAY]);
     spec.threads = b->own_threads != 0 ? b->own_threads : (unsigned)atoi(value[PB_AXIS_THREADS]);
     for (int i = 0; i < PB_DISPATCHES; i++)
         if (strcmp(pb_dispatch_names[i], value[PB_AXIS_DISPATCH]) == 0)
@@ -268,8 +282,9 @@ static int span_point(struct builder *b, const size_t *at)
 /* Every point of the axes, the variants turning fastest. */
 static int span_axes(struct builder *b)
 {
-    static const enum pb_axis order[PB_AXES] = {PB_AXIS_ALLOC, PB_AXIS_THREADS, PB_AXIS_DISPATCH,
-                                                PB_AXIS_PIN, PB_AXIS_MEMORY};
+    static const enum pb_axis order[PB_AXES] = {PB_AXIS_ALLOC,   PB_AXIS_THREADS, PB_AXIS_DISPATCH,
+                                                PB_AXIS_PIN,     PB_AXIS_MEMORY,  PB_AXIS_START,
+                                                PB_AXIS_ARRIVAL, PB_AXIS_DELAY};
     size_t at[PB_AXES] = {0};
     for (;;) {
         int turned = 0, error = span_point(b, at);

@@ -24,9 +24,9 @@ enum { PADDING_BYTES = 4096, STREAM_PADDING = 0x70616464 };
 /* Applied in this order, whatever the order on the command line: what runs before what it is given.
  */
 static const char *const override_order[] = {
-    "workload",   "trace",         "alloc",     "threads", "pin",     "dispatch",
-    "memory",     "oversubscribe", "blocks",    "seed",    "timeout", "memory_limit",
-    "sample_gap", "scale",         "reference", "aa",      "audit",   "set"};
+    "workload",     "trace",      "alloc", "threads",       "pin",    "dispatch", "memory",
+    "start",        "arrival",    "delay", "oversubscribe", "blocks", "seed",     "timeout",
+    "memory_limit", "sample_gap", "scale", "reference",     "aa",     "audit",    "set"};
 
 static double now(void)
 {

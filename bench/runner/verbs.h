@@ -4,6 +4,11 @@
 #ifndef PB_VERBS_H
 #define PB_VERBS_H
 
+#include "runner/args.h"
+
+/* Every verb's options (verbs_flags.c). */
+extern const struct pb_flag pb_verb_flags[];
+
 /* Runs the command line; returns the exit code. */
 int pb_verbs_main(int argc, char **argv);
 

@@ -39,11 +39,13 @@ struct pb_worker {
     struct pb_tally tally;
 } PB_CACHE_ALIGNED;
 
-/* Clock ticks of the calls that one timed step made. */
+/* Clock ticks of the calls that one timed step made, and the ways they took. */
 enum { PB_TIMED_ALLOC = 1, PB_TIMED_FREE = 2 };
 struct pb_timing {
     unsigned made; /* PB_TIMED_* */
     uint64_t alloc_ticks, free_ticks;
+    unsigned alloc_path, free_path; /* PB_PATH_*: what the strategy noted (path.h), and REMOTE where
+                                       the workload knows that another worker allocated the block */
 };
 
 /* Executes up to `steps` steps of the stream from the cursor; returns those executed (fewer only when
