@@ -184,7 +184,7 @@ static const struct bad {
     {"[axes]\nalloc = \"pool\"\n[[workload]]\nname = \"pair\"\nsise = 64\n", "5:1",
      "unknown option of workload pair 'sise'; allowed: size, live, ops, alloc, threads, pin, "
      "dispatch, "
-     "memory, scale, name"},
+     "memory, start, arrival, delay, scale, name"},
     {"[axes]\nalloc = \"pool\"\n[[workload]]\nname = \"pair\"\nsize = [64, 0]\n", "5:13", NULL},
     {"[axes]\nalloc = \"pool\"\n[[workload]]\nname = \"pair\"\nscale = -1\n", "5:9",
      "scale '-1' is out of range; allowed: above 0, to 1000000"},
@@ -192,7 +192,8 @@ static const struct bad {
     {SMALL "[[include]]\nname = \"pair\"\n", "6:1", "'workload' is missing: which workload is it"},
     {SMALL "[[exclude]]\n", "6:1", "an exclude that names nothing would drop everything"},
     {SMALL "[[exclude]]\nscale = 1\n", "7:1",
-     "unknown option 'scale'; allowed: alloc, threads, pin, dispatch, memory, scale, workload"},
+     "unknown option 'scale'; allowed: alloc, threads, pin, dispatch, memory, start, arrival, "
+     "delay, scale, workload"},
     {SMALL "[[exclude]]\nworkload = \"pair\"\norder = \"lifo\"\n", "8:1", NULL},
     {"name = \"x\"\nblocks = [1,\n", "2:14", NULL},
 };
