@@ -13,6 +13,7 @@
 #include "runner/preload.h"
 #include "runner/report.h"
 #include "runner/runner.h"
+#include "runner/selftest.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -22,9 +23,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-/* Started anew for each repetition; also under a name of its own (poolbench-doubles). */
-#define SELF "/proc/self/exe"
 
 enum { MESSAGE_MAX = 512 };
 
@@ -217,7 +215,7 @@ static struct pb_request request_of(const struct pb_args *args)
     return (struct pb_request){.matrix = args->rest_n > 0 ? args->rest[0] : "quick",
                                .options = matrix_options(args),
                                .out = pb_args_value(args, "out"),
-                               .program = SELF,
+                               .program = PB_SELF,
                                .quiet = pb_args_value(args, "quiet") != NULL};
 }
 
@@ -282,8 +280,8 @@ static int verb_resume(const struct pb_args *args)
         return PB_EXIT_USAGE;
     if (args->rest[0][0] == '\0')
         return complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
-    int code = pb_runner_resume(args->rest[0], SELF, pb_args_value(args, "quiet") != NULL, folder,
-                                sizeof folder);
+    int code = pb_runner_resume(args->rest[0], PB_SELF, pb_args_value(args, "quiet") != NULL,
+                                folder, sizeof folder);
     return show(args, folder, code);
 }
 
@@ -315,7 +313,7 @@ static int verb_plot(const struct pb_args *args)
 static int verb_doctor(const struct pb_args *args)
 {
     (void)args;
-    return pb_doctor(SELF, stdout) == 0 ? PB_EXIT_GOOD : PB_EXIT_MACHINE;
+    return pb_doctor(PB_SELF, stdout) == 0 ? PB_EXIT_GOOD : PB_EXIT_MACHINE;
 }
 
 static int verb_answer(const struct pb_args *args)
@@ -354,6 +352,11 @@ static const struct pb_verb verbs[] = {
      "records, all repetitions of a cell together. Tags w000, w001, ... are the workers.\n"
      "Or it is the file that PB_POOLMON named to a program that uses <poolbench/ntmm.h>.",
      pb_poolmon},
+    {"selftest", "", 0, 0,
+     "try the instrument on differences that are known: none, 3 %, 10 %, and a busy neighbour",
+     "A run of its own for each experiment; some ten minutes. Exit code 3: it did not tell what it "
+     "should.",
+     pb_selftest},
     {"doctor", "", 0, 0, "what of this machine helps or hinders, what is missing, how to change it",
      NULL, verb_doctor},
     {"child", "", 0, 0, NULL, NULL, verb_child},

@@ -6,6 +6,9 @@
 
 #include "runner/args.h"
 
+/* Started anew for each repetition; also under a name of its own (poolbench-doubles). */
+#define PB_SELF "/proc/self/exe"
+
 /* Every verb's options (verbs_flags.c). */
 extern const struct pb_flag pb_verb_flags[];
 

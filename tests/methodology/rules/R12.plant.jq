@@ -1,0 +1,1 @@
+.[] | if .kind == "run" then del(.machine.clock.quantum_ns) else . end

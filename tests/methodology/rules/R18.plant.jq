@@ -1,0 +1,1 @@
+.[] | select(.kind != "rep" or (.alloc | endswith("@aa") | not))

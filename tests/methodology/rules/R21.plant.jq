@@ -1,0 +1,1 @@
+.[] | if .kind == "run" then del(.machine.governor) else . end
