@@ -8,14 +8,15 @@
 
 enum { PB_MODES_LEAST = 6 /* values; with fewer nothing is said */ };
 
-#define PB_MODES_APART 0.05 /* of the lower mode: modes that are closer are not worth two figures  \
-                             */
+#define PB_MODES_APART                                                                             \
+    0.05 /* of the lower mode: modes that are closer are not worth two figures                     \
+          */
 
 struct pb_modes {
     bool two;
     double low, high; /* the medians of the two groups */
     size_t low_n, high_n;
-    double gap, critical; /* the statistic, and what it had to exceed */
+    double gap, critical; /* the statistic (infinite without spread), and what it had to exceed */
 };
 
 /* Whether positive x[0..n) is of two groups. See modes.c for the rule and why. Returns 0, also with
