@@ -48,4 +48,5 @@ def main():
         print("%.2f," % critical(n), end="\n" if n % 10 == 0 else " ", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
