@@ -70,6 +70,24 @@ double pb_normal_quantile(double p)
     return q < 0 ? -x : x;
 }
 
+double pb_student_quantile(double p, double freedom)
+{
+    static const double terms[4][5] = {{1, 1}, /* of x, x^3, x^5, ... over its divisor */
+                                       {3, 16, 5},
+                                       {-15, 17, 19, 3},
+                                       {-945, -1920, 1482, 776, 79}};
+    static const double divisors[4] = {4, 96, 384, 92160};
+    double x = pb_normal_quantile(p), t = x, scale = 1;
+    for (int i = 0; i < 4; i++) {
+        double sum = 0;
+        for (int k = 4; k >= 0; k--)
+            sum = sum * x * x + terms[i][k];
+        scale /= freedom;
+        t += sum * x / divisors[i] * scale;
+    }
+    return t;
+}
+
 static double normal_below(double x)
 {
     return 0.5 * erfc(-x / sqrt(2));
@@ -179,6 +197,12 @@ static double corrected(double z, double z0, double a)
     return normal_below(z0 + (z0 + z) / (1 - a * (z0 + z)));
 }
 
+/* The quantile of the normal distribution as wide as n values make it. */
+static double widened(double p, size_t n)
+{
+    return sqrt((double)n / (double)(n - 1)) * pb_student_quantile(p, (double)(n - 1));
+}
+
 int pb_bootstrap_centre(const double *d, size_t n, double confidence, size_t resamples,
                         uint64_t seed, struct pb_estimate *out)
 {
@@ -200,7 +224,7 @@ int pb_bootstrap_centre(const double *d, size_t n, double confidence, size_t res
         centres[i] = centre_of(&s, n);
     }
     pb_sort(centres, resamples);
-    double z0 = bias(centres, resamples, value), z = pb_normal_quantile((1 - confidence) / 2);
+    double z0 = bias(centres, resamples, value), z = widened((1 - confidence) / 2, n);
     *out = (struct pb_estimate){
         .value = value,
         .low = pb_quantile_sorted(centres, resamples, corrected(z, z0, a)),

@@ -16,14 +16,20 @@ enum {
 /* The Hodges-Lehmann centre of d[0..n) with the bias-corrected and accelerated interval from
  * resampled blocks. The same seed gives the same interval on every machine. Source: Efron, "Better
  * bootstrap confidence intervals", 1987; Efron and Tibshirani, "An Introduction to the Bootstrap",
- * 1993, 14.3 and 14.6 (bias by counting half of the ties, acceleration by the jackknife). Returns
- * 0; -EINVAL (fewer than PB_BOOTSTRAP_LEAST or more than PB_BOOTSTRAP_MOST values, fewer than 1000
- * resamples, a confidence that is none); -EDOM for values that are not finite; -ENOMEM. */
+ * 1993, 14.3 and 14.6 (bias by counting half of the ties, acceleration by the jackknife); the
+ * quantiles are widened for small n as in Hesterberg, "What teachers should know about the
+ * bootstrap", 2015 (Student's t, and n over n - 1). Returns 0; -EINVAL (fewer than
+ * PB_BOOTSTRAP_LEAST or more than PB_BOOTSTRAP_MOST values, fewer than 1000 resamples, a confidence
+ * that is none); -EDOM for values that are not finite; -ENOMEM. */
 int pb_bootstrap_centre(const double *d, size_t n, double confidence, size_t resamples,
                         uint64_t seed, struct pb_estimate *out);
 
 /* The quantile of the standard normal distribution, 0 < p < 1; NAN outside. Source: Wichura,
  * "Algorithm AS 241", 1988 (PPND16, about 16 digits). */
 double pb_normal_quantile(double p);
+
+/* The quantile of Student's t, to 1e-5 for freedom >= 19 and 0.001 <= p <= 0.999. Source: Abramowitz
+ * and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.5. */
+double pb_student_quantile(double p, double freedom);
 
 #endif

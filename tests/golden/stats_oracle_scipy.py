@@ -138,6 +138,10 @@ def centre(d):
     return float(numpy.median((d[i] + d[j]) / 2))
 
 
+def widened(n, confidence):
+    return math.sqrt(n / (n - 1)) * stats.t.ppf((1 - confidence) / 2, n - 1)
+
+
 def bca(d, confidence, resamples, state):
     n, value, found = len(d), centre(d), []
     for _ in range(resamples):
@@ -148,7 +152,7 @@ def bca(d, confidence, resamples, state):
         found.append(centre(picked))
     found = numpy.array(found)
     share = stats.percentileofscore(found, value, "mean") / 100
-    z0, z = stats.norm.ppf(share), stats.norm.ppf((1 - confidence) / 2)
+    z0, z = stats.norm.ppf(share), widened(n, confidence)
     left = numpy.array([centre(d[:i] + d[i + 1:]) for i in range(n)])
     gaps = left.mean() - left
     a = (gaps**3).sum() / (6 * (gaps**2).sum() ** 1.5)
@@ -158,7 +162,7 @@ def bca(d, confidence, resamples, state):
 
 def bca_of_scipy(d, confidence):
     made = stats.bootstrap((d,), centre, vectorized=False, n_resamples=9999, method="BCa",
-                           confidence_level=confidence,
+                           confidence_level=1 - 2 * stats.norm.cdf(widened(len(d), confidence)),
                            random_state=numpy.random.default_rng(1))
     return made.confidence_interval
 
@@ -168,6 +172,9 @@ def print_all():
     for p in (1e-300, 1e-20, 1e-9, 0.0005, 0.005, 0.025, 0.05, 0.074, 0.076, 0.3, 0.5, 0.8, 0.975,
               0.9995, 0.999999):
         print("    {%r, %r}," % (p, float(stats.norm.ppf(p))))
+    print("Student's t: p, freedom, t")
+    for p, freedom in ((0.001, 19), (0.025, 19), (0.025, 44), (0.05, 22), (0.5, 30), (0.975, 999)):
+        print("    {%r, %d, %r}," % (p, freedom, float(stats.t.ppf(p, freedom))))
     for name, adjust in (("Holm", holm), ("Benjamini-Hochberg", benjamini_hochberg)):
         print(name)
         for p in ([0.04], [0.01, 0.04, 0.03, 0.005], [0.5, 0.5, 0.02, 0.02, 0.9, 1.0],
