@@ -173,7 +173,7 @@ def print_all():
               0.9995, 0.999999):
         print("    {%r, %r}," % (p, float(stats.norm.ppf(p))))
     print("Student's t: p, freedom, t")
-    for p, freedom in ((0.001, 19), (0.025, 19), (0.025, 44), (0.05, 22), (0.5, 30), (0.975, 999)):
+    for p, freedom in ((0.005, 19), (0.025, 19), (0.025, 44), (0.05, 22), (0.5, 30), (0.975, 999)):
         print("    {%r, %d, %r}," % (p, freedom, float(stats.t.ppf(p, freedom))))
     for name, adjust in (("Holm", holm), ("Benjamini-Hochberg", benjamini_hochberg)):
         print(name)
