@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Prints the golden vectors of tests/unit/test_stats.c, from definitions only.
+"""Prints the golden vectors of tests/unit/test_stats.c and test_stats_signed_rank.c,
+from definitions only.
 
 The C code counts sums of ranks; this script tries every choice of signs up to n = 16 and above
 that multiplies polynomials packed in one big integer. Binomials are exact fractions."""

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "stats/stats.h"
+#include "stats_vectors.h"
 
 #include <errno.h>
 #include <math.h>
@@ -20,28 +21,6 @@ struct vector {
     size_t n;
     double confidence, value, low, high, coverage;
 };
-
-/* As in the oracle: exact doubles, in no order. */
-static double sample(size_t i)
-{
-    return 100 + (double)((i * 7919 + 13) % 1009) / 16;
-}
-
-static double other(size_t i)
-{
-    return 100 + (double)((i * 10473 + 5) % 997) / 16;
-}
-
-/* Equal to 12 digits, or both NAN. */
-static void assert_near(double is, double expect)
-{
-    if (isnan(is) && isnan(expect))
-        return;
-    if (!(fabs(is - expect) <= 1e-12 * fmax(1, fabs(expect)))) {
-        print_error("is %.17g, expected %.17g\n", is, expect);
-        fail();
-    }
-}
 
 static void assert_vector(const struct pb_estimate *is, const struct vector *expect)
 {
@@ -208,76 +187,33 @@ static void paired_differences_are_logarithms_of_ratios(void **state)
     }
 }
 
-static void signed_rank_p_matches_the_oracle(void **state)
+/* Two windows of equal work at 1 and 3 a second make 1.5 a second, and no mean of rates does. */
+static void rates_are_all_work_over_all_time(void **state)
 {
     (void)state;
-    static const struct {
-        double d[9];
-        size_t n;
-        double p;
-    } small[] = {
-        {{1}, 1, 1.0},
-        {{-1, 2}, 2, 1.0},
-        {{1, 2, 3, 4, 5, 6}, 6, 0.03125},
-        {{0, 0, 1, -2, 3}, 5, 0.75},
-        {{0, 0}, 2, 1.0},
-        {{1, 1, 1, -1, 1, 1, 1}, 7, 0.125},
-        {{1, -1}, 2, 1.0},
-        {{2, 2, -1, 3, 3, 3, -2, 5}, 8, 0.0625},
-        {{0.5, -0.25, 0, 0.5, 0.75, -0.5, 1, 1, 2.5}, 9, 0.0625},
-    };
-    /* sample(i) - 118, and with ties and zeros */
-    static const struct {
-        size_t n;
-        double p;
-    } plain[] =
-        {
-            {10, 0.05078125},
-            {16, 0.022064208984375},
-            {25, 0.0016556978225708008},
-            {50, 2.327304626170701e-05},
-            {51, 4.5526350934799176e-05},
-            {80, 1.1259739089997112e-06},
-        },
-      tied[] = {
-          {10, 0.875},
-          {16, 1.0},
-          {25, 0.856295108795166},
-          {50, 0.8591012202451793},
-          {60, 0.7208115309012961},
-          {80, 0.5409113877537596},
-      };
-    double d[128], p = -1;
-    for (size_t v = 0; v < sizeof(small) / sizeof(small[0]); v++) {
-        assert_int_equal(pb_signed_rank_p(small[v].d, small[v].n, &p), 0);
-        assert_near(p, small[v].p);
-    }
-    for (size_t v = 0; v < sizeof(plain) / sizeof(plain[0]); v++) {
-        for (size_t i = 0; i < plain[v].n; i++)
-            d[i] = sample(i) - 118;
-        assert_int_equal(pb_signed_rank_p(d, plain[v].n, &p), 0);
-        assert_near(p, plain[v].p);
-    }
-    for (size_t v = 0; v < sizeof(tied) / sizeof(tied[0]); v++) {
-        for (size_t i = 0; i < tied[v].n; i++)
-            d[i] = floor((sample(i) - 128) / 8) / 2;
-        assert_int_equal(pb_signed_rank_p(d, tied[v].n, &p), 0);
-        assert_near(p, tied[v].p);
-    }
+    const double work[] = {6, 6, 0}, seconds[] = {6, 2, 1};
+    double rate = -1;
+    assert_int_equal(pb_rate(work, seconds, 2, &rate), 0);
+    assert_near(rate, 1.5);
+    assert_int_equal(pb_rate(work, seconds, 3, &rate), 0);
+    assert_near(rate, 12.0 / 9);
+    assert_int_equal(pb_rate(work, seconds, 0, &rate), -EINVAL);
+    const double bad[] = {0, -1, NAN, INFINITY};
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pb_rate(work, &bad[i], 1, &rate), -EDOM);
+    for (size_t i = 1; i < 4; i++)
+        assert_int_equal(pb_rate(&bad[i], seconds, 1, &rate), -EDOM);
+    assert_near(rate, 12.0 / 9);
 }
 
-/* Hollander and Wolfe's depression scores, as in the example of R's wilcox.test: V = 40, one-sided
- * p = 0.01953. */
-static void a_published_example_is_reproduced(void **state)
+static void a_quantile_holds_with_ten_values_beyond_it(void **state)
 {
     (void)state;
-    static const double x[] = {1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30};
-    static const double y[] = {0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29};
-    double d[9], p = -1;
-    for (size_t i = 0; i < 9; i++)
-        d[i] = x[i] - y[i];
-    assert_int_equal(pb_signed_rank_p(d, 9, &p), 0);
-    assert_near(p, 20.0 / 512);
+    assert_true(pb_quantile_holds(1000, 0.99));
+    assert_false(pb_quantile_holds(999, 0.99));
+    assert_true(pb_quantile_holds(10000, 0.999));
+    assert_false(pb_quantile_holds(9999, 0.999));
+    assert_false(pb_quantile_holds(1e9, 1));
 }
 
 /* a / b against b / a, 3a / b, and (a / b)^2. */
@@ -392,8 +328,8 @@ int main(void)
         cmocka_unit_test(quantiles_and_mad_match_the_oracle),
         cmocka_unit_test(paired_ratios_match_the_oracle),
         cmocka_unit_test(paired_differences_are_logarithms_of_ratios),
-        cmocka_unit_test(signed_rank_p_matches_the_oracle),
-        cmocka_unit_test(a_published_example_is_reproduced),
+        cmocka_unit_test(rates_are_all_work_over_all_time),
+        cmocka_unit_test(a_quantile_holds_with_ten_values_beyond_it),
         cmocka_unit_test(ratios_follow_swaps_scales_and_powers),
         cmocka_unit_test(medians_follow_monotone_transforms),
         cmocka_unit_test(equal_values_give_a_ratio_of_one_without_width),
