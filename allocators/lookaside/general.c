@@ -25,6 +25,7 @@
  * is reported as long as the entry is still in the list and the list is not under heavy traffic.
  * Threads: any. May touch: nt/. */
 #include "lookaside/general.h"
+#include "path.h"
 
 enum { WALK_TRIES = 8 };
 
@@ -181,6 +182,7 @@ void pb_general_lock_init(pb_general *list)
 PVOID pb_general_pop_locked(pb_general *list)
 {
     KIRQL before = lock_list(list);
+    pb_path_locked();
     struct pb_value16 seen = pb_slist_read(&list->ListHead);
     PSLIST_ENTRY first = pb_slist_entry(seen.high);
     if (first != NULL)
@@ -193,6 +195,7 @@ PVOID pb_general_pop_locked(pb_general *list)
 void pb_general_push_locked(pb_general *list, PVOID entry)
 {
     KIRQL before = lock_list(list);
+    pb_path_locked();
     struct pb_value16 seen = pb_slist_read(&list->ListHead);
     __atomic_store_n(&((PSLIST_ENTRY)entry)->Next, pb_slist_entry(seen.high), __ATOMIC_RELAXED);
     set_head(&list->ListHead, pb_slist_next_sequence(pb_slist_deeper(seen.low, 1)), entry);

@@ -22,6 +22,7 @@
 #include "lookaside/books.h"
 #include "lookaside/options.h"
 #include "nt/colour.h"
+#include "path.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -177,10 +178,13 @@ PB_NOINLINE void *pb_lookaside_miss(struct pb_lookaside_thread *thread)
 {
     struct pb_heap *backing = thread->backing;
     pb_lookaside_count(&thread->AllocateMisses);
+    pb_path_slow(PB_PATH_MISS);
+    pb_path_enter();
     void *block = PB_LIKELY(!thread->realigns)
                       ? backing->alloc(backing, thread->backing_thread, thread->entry_bytes)
                       : backing->ops->aligned(backing, thread->backing_thread, PB_ALIGNMENT,
                                               thread->entry_bytes);
+    pb_path_leave();
     if (block == NULL)
         pb_lookaside_count(&thread->failures);
     return block;
@@ -189,7 +193,10 @@ PB_NOINLINE void *pb_lookaside_miss(struct pb_lookaside_thread *thread)
 PB_NOINLINE void pb_lookaside_overflow(struct pb_lookaside_thread *thread, void *block)
 {
     pb_lookaside_count(&thread->FreeMisses);
+    pb_path_slow(PB_PATH_OVERFLOW);
+    pb_path_enter();
     thread->backing->free(thread->backing, thread->backing_thread, block, thread->entry_bytes);
+    pb_path_leave();
 }
 
 PB_NOINLINE void *pb_lookaside_percpu_miss(struct pb_lookaside *lookaside,
@@ -338,7 +345,7 @@ const struct pb_allocator pb_allocator_lookaside = {
     .source = "Windows Driver Kit, Using Lookaside Lists",
     .options = pb_lookaside_options,
     .option_bytes = sizeof(struct lookaside_options),
-    .capabilities = PB_CAP_FIXED_SIZE | PB_CAP_REMOTE_FREE,
+    .capabilities = PB_CAP_FIXED_SIZE | PB_CAP_REMOTE_FREE | PB_CAP_PATHS,
     .unavailable = lookaside_unavailable,
     .open = lookaside_open,
     .close = lookaside_close,

@@ -5,6 +5,7 @@
  * in pages_backing.c. Source: mmap(2), mprotect(2), madvise(2). Threads: as pages.h says. May
  * touch: the system. */
 #include "nt/pages.h"
+#include "path.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -231,6 +232,7 @@ void *pb_pages_take(struct pb_pages *pages, size_t bytes)
     size_t rounded;
     if (!pages_round(bytes, &rounded) || rounded > pages->reserved_bytes - pages->taken_bytes)
         return NULL;
+    pb_path_note(PB_PATH_OS); /* committed ahead or not: the system has yet to give the pages */
     if (pages_commit(pages, pages->taken_bytes + rounded) != 0)
         return NULL;
     void *at = pages->base + pages->taken_bytes;
@@ -253,6 +255,7 @@ int pb_pages_release(struct pb_pages *pages, void *at, size_t bytes)
     if (!pages_whole(pages, at, bytes))
         return -EINVAL;
     pages->os_calls++;
+    pb_path_note(PB_PATH_OS);
     if (pages->backing == PB_BACKING_FILE)
         error = pb_pages_backing_system->clear(pages->file, pages_offset(pages, at), at, bytes);
     else if (pages_locks(pages))
@@ -280,6 +283,7 @@ static void pages_relock(struct pb_pages *pages, void *at, size_t bytes)
 
 int pb_pages_reuse(struct pb_pages *pages, void *at, size_t bytes)
 {
+    pb_path_note(PB_PATH_OS);
     int error = pages_allocate(pages, at, bytes);
     if (error != 0)
         return error;
@@ -303,6 +307,7 @@ void *pb_pages_map(size_t bytes)
     size_t rounded;
     if (!pages_round(bytes, &rounded) || rounded == 0)
         return NULL;
+    pb_path_note(PB_PATH_OS);
     void *at = pb_pages_system->reserve(rounded);
     if (at == NULL)
         return NULL;
@@ -316,8 +321,10 @@ void *pb_pages_map(size_t bytes)
 void pb_pages_unmap(void *at, size_t bytes)
 {
     size_t rounded;
-    if (at != NULL && pages_round(bytes, &rounded))
-        pb_pages_system->unreserve(at, rounded);
+    if (at == NULL || !pages_round(bytes, &rounded))
+        return;
+    pb_path_note(PB_PATH_OS);
+    pb_pages_system->unreserve(at, rounded);
 }
 
 void *pb_pages_map_zeros(size_t bytes)
@@ -341,6 +348,7 @@ int pb_pages_widen(void *table, size_t all, size_t *writable, size_t bytes)
     if (!pages_round((bytes + step - 1) / step * step, &end) || !pages_round(all, &most))
         return -ENOMEM;
     end = end < most ? end : most;
+    pb_path_note(PB_PATH_OS);
     int error = pb_pages_system->commit((unsigned char *)table + *writable, end - *writable);
     if (error == 0)
         *writable = end;

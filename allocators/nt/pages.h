@@ -2,7 +2,8 @@
 /* Pages for strategies: a range of address space reserved once and committed piece by piece.
  * Nothing that was committed is ever unmapped before the arena is closed, so an address once handed
  * out stays readable: that is the reclamation argument of the lock-free lists. Released pages are
- * given back to the system (anonymous memory: by MADV_DONTNEED) and read as zero.
+ * given back to the system (anonymous memory: by MADV_DONTNEED) and read as zero. Whatever takes
+ * memory from the system or gives it back notes so (path.h).
  * Threads: open and close one thread; commit and release are thread-safe among themselves only as
  * the caller's lock makes them. Errors: 0 or -errno. May include: libc and the system. */
 #ifndef PB_PAGES_H

@@ -2,6 +2,7 @@
 /* The pool's calls for blocks: allocate, look up, free. engine.h is the contract, space.h says what
  * the pool is made of, block.h how blocks are cut and joined, whole.c what becomes of requests that
  * take whole pages. Each path is one always-inline function of `wide`, compiled twice. */
+#include "path.h"
 #include "pool/block.h"
 #include "pool/pending.h"
 #include "pool/shadow.h"
@@ -92,6 +93,13 @@ static PB_NOINLINE struct pool_header *engine_last_resort(struct pool_space *spa
     return header;
 }
 
+/* Whether the pool's lookaside lists would be asked first: else the free lists are the first level.
+ */
+PB_INLINE bool engine_is_listed(const struct pool_space *space, const struct pool_want *want)
+{
+    return want->granules <= space->lists.sizes && want->align == 1;
+}
+
 /* A block from the lists or a new page. */
 PB_INLINE struct pool_header *engine_slow(struct pool_space *space, const struct pool_want *want,
                                           bool wide)
@@ -99,8 +107,11 @@ PB_INLINE struct pool_header *engine_slow(struct pool_space *space, const struct
     struct pool_fault fault;
     struct pool_descriptor *descriptor = pool_next_descriptor(space);
     struct pool_header *header = engine_search(space, descriptor, want, &fault, wide);
-    if (PB_UNLIKELY(header == NULL) && fault.code == 0)
+    if (PB_UNLIKELY(header == NULL) && fault.code == 0) {
+        if (!engine_is_listed(space, want))
+            pb_path_slow(PB_PATH_MISS);
         header = engine_take_page(space, descriptor, want, wide);
+    }
     if (PB_UNLIKELY(header == NULL) && fault.code == 0)
         header = engine_last_resort(space, descriptor, want, &fault, wide);
     if (PB_UNLIKELY(fault.code != 0))
@@ -194,11 +205,12 @@ PB_INLINE void *engine_allocate(const struct pool *pool, const struct pool_reque
         return engine_special(space, request, wide);
     const struct pool_want want = {pool_granules(space, request->bytes, wide), 1,
                                    pool_type_used(request->type)};
-    void *cached = NULL;
-    if (want.granules <= space->lists.sizes)
-        cached = pool_lists_take(&space->lists, want.granules, wide);
-    if (cached != NULL)
-        return engine_renew(space, cached, &want, request, wide);
+    if (want.granules <= space->lists.sizes) {
+        void *cached = pool_lists_take(&space->lists, want.granules, wide);
+        if (cached != NULL)
+            return engine_renew(space, cached, &want, request, wide);
+        pb_path_slow(PB_PATH_MISS);
+    }
     struct pool_header *header = engine_slow(space, &want, wide);
     if (PB_UNLIKELY(header == NULL))
         return NULL;
@@ -349,9 +361,11 @@ bool pb_pool_give_back(struct pool_space *space, struct pool_header *header)
 PB_INLINE bool engine_give(struct pool_space *space, struct pool_header *header, unsigned granules,
                            bool wide)
 {
-    if (granules - 1 < space->lists.sizes && /* a corrupt 0 is for engine_free to find */
-        PB_LIKELY(pool_lists_give(&space->lists, pool_user(header, wide), granules, wide)))
-        return true;
+    if (granules - 1 < space->lists.sizes) { /* a corrupt 0 is for engine_free to find */
+        if (PB_LIKELY(pool_lists_give(&space->lists, pool_user(header, wide), granules, wide)))
+            return true;
+        pb_path_slow(PB_PATH_OVERFLOW);
+    }
     return engine_give_back(space, header, granules, wide);
 }
 

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The guards that guard.h does not fold in. */
 #include "pool/guard.h"
+#include "path.h"
+
+static unsigned guard_kind(struct pool_mode mode)
+{
+    return mode.lock & ~(unsigned)POOL_LOCK_DELAYED;
+}
 
 int pb_pool_guard_init(struct pool_mode mode, union pool_guard *guard)
 {
     guard->lock = (struct pb_lock){.acquisitions = 0};
-    switch (mode.lock) {
+    switch (guard_kind(mode)) {
     case POOL_LOCK_FAS:
         ck_spinlock_fas_init(&guard->lock.word.fas);
         break;
@@ -30,7 +36,7 @@ int pb_pool_guard_init(struct pool_mode mode, union pool_guard *guard)
 
 void pb_pool_guard_fini(struct pool_mode mode, union pool_guard *guard)
 {
-    if (mode.lock == POOL_LOCK_MUTEX)
+    if (guard_kind(mode) == POOL_LOCK_MUTEX)
         (void)pthread_mutex_destroy(&guard->mutex); /* fails only while it is held */
 }
 
@@ -58,14 +64,17 @@ static void guard_lock_mutex(union pool_guard *guard)
     guard->lock.contended += waited;
 }
 
-void pb_pool_guard_lock(struct pool_mode mode, union pool_guard *guard, struct pool_hold *hold)
+static void guard_lock_delayed(unsigned kind, union pool_guard *guard, struct pool_hold *hold);
+static void guard_unlock_delayed(unsigned kind, union pool_guard *guard, struct pool_hold *hold);
+
+/* What is no kind of its own is a delayed one: the others pay nothing for that. */
+PB_INLINE void guard_lock(unsigned kind, union pool_guard *guard, struct pool_hold *hold)
 {
-    hold->irql = pb_irql;
-    if (mode.raises)
-        pb_irql = DISPATCH_LEVEL;
-    switch (mode.lock) {
+    switch (kind) {
     case POOL_LOCK_FAS:
         fas_lock(&guard->lock, NULL);
+        break;
+    case POOL_LOCK_NONE:
         break;
     case POOL_LOCK_DEC:
         dec_lock(&guard->lock, NULL);
@@ -80,15 +89,18 @@ void pb_pool_guard_lock(struct pool_mode mode, union pool_guard *guard, struct p
         guard_lock_mutex(guard);
         break;
     default:
+        guard_lock_delayed(kind, guard, hold);
         break;
     }
 }
 
-void pb_pool_guard_unlock(struct pool_mode mode, union pool_guard *guard, struct pool_hold *hold)
+PB_INLINE void guard_unlock(unsigned kind, union pool_guard *guard, struct pool_hold *hold)
 {
-    switch (mode.lock) {
+    switch (kind) {
     case POOL_LOCK_FAS:
         fas_unlock(&guard->lock, NULL);
+        break;
+    case POOL_LOCK_NONE:
         break;
     case POOL_LOCK_DEC:
         dec_unlock(&guard->lock, NULL);
@@ -103,7 +115,34 @@ void pb_pool_guard_unlock(struct pool_mode mode, union pool_guard *guard, struct
         (void)pthread_mutex_unlock(&guard->mutex); /* ours: cannot fail */
         break;
     default:
+        guard_unlock_delayed(kind, guard, hold);
         break;
     }
+}
+
+static PB_NOINLINE void guard_lock_delayed(unsigned kind, union pool_guard *guard,
+                                           struct pool_hold *hold)
+{
+    guard_lock(kind - POOL_LOCK_DELAYED, guard, hold);
+    pb_path_locked();
+}
+
+static PB_NOINLINE void guard_unlock_delayed(unsigned kind, union pool_guard *guard,
+                                             struct pool_hold *hold)
+{
+    guard_unlock(kind - POOL_LOCK_DELAYED, guard, hold);
+}
+
+void pb_pool_guard_lock(struct pool_mode mode, union pool_guard *guard, struct pool_hold *hold)
+{
+    hold->irql = pb_irql;
+    if (mode.raises)
+        pb_irql = DISPATCH_LEVEL;
+    guard_lock(mode.lock, guard, hold);
+}
+
+void pb_pool_guard_unlock(struct pool_mode mode, union pool_guard *guard, struct pool_hold *hold)
+{
+    guard_unlock(mode.lock, guard, hold);
     pb_irql = hold->irql;
 }

@@ -21,8 +21,12 @@ union pool_guard {
 };
 _Static_assert(sizeof(pthread_mutex_t) <= PB_LOCK_LINE, "the counters are behind the mutex");
 
+/* In pool_mode.lock, beside a kind that is a lock: each holder waits as path.h's knob says. Such a
+ * guard is not of the plain kind. */
+enum { POOL_LOCK_DELAYED = 0x80 };
+
 struct pool_mode {
-    unsigned char lock;   /* enum pool_lock_option */
+    unsigned char lock;   /* enum pool_lock_option, POOL_LOCK_DELAYED */
     unsigned char raises; /* to DISPATCH_LEVEL */
 };
 

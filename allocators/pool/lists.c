@@ -3,6 +3,7 @@
 #include "pool/lists.h"
 
 #include "nt/tuning.h"
+#include "path.h"
 #include "pool/space.h"
 
 #include <errno.h>
@@ -10,32 +11,35 @@
 
 enum { LISTS_SET_BYTES = POOL_LIST_SET * sizeof(union pool_list) };
 
-/* NT 4: a spin lock, and a stack under it. The head's form is slist8.h's; depth is read without the
- * lock, so it is stored atomically; relaxed, as it is a hint. */
+/* NT 4's way, for the profile that asks for it: a spin lock, and a stack under it. The head's form
+ * is slist8.h's; depth is read without the lock, so it is stored atomically; relaxed, as it is a
+ * hint. Which of the two kinds is called is chosen at open: the undelayed one asks nothing. */
 static uint32_t *list_link(unsigned char *base, uint32_t offset)
 {
     return (uint32_t *)(void *)(base + offset);
 }
 
-static void list_lock(union pool_list *list)
+PB_INLINE void list_lock(union pool_list *list, bool delayed)
 {
     PB_LOCK_BEFORE_LOCK(&list->more.lock);
     ck_spinlock_fas_lock(&list->more.lock);
     PB_LOCK_AFTER_LOCK(&list->more.lock);
+    if (delayed)
+        pb_path_locked();
 }
 
-static void list_unlock(union pool_list *list)
+PB_INLINE void list_unlock(union pool_list *list)
 {
     PB_LOCK_BEFORE_UNLOCK(&list->more.lock);
     ck_spinlock_fas_unlock(&list->more.lock);
     PB_LOCK_AFTER_UNLOCK(&list->more.lock);
 }
 
-void *pb_pool_list_pop_locked(union pool_list *list, unsigned char *base)
+PB_INLINE void *list_pop(union pool_list *list, unsigned char *base, bool delayed)
 {
     uint64_t *head = &list->general.ListHead.Alignment;
     void *entry = NULL;
-    list_lock(list);
+    list_lock(list, delayed);
     uint64_t seen = *head;
     if ((uint32_t)seen != 0) {
         entry = base + (uint32_t)seen;
@@ -46,15 +50,35 @@ void *pb_pool_list_pop_locked(union pool_list *list, unsigned char *base)
     return entry;
 }
 
-void pb_pool_list_push_locked(union pool_list *list, unsigned char *base, void *entry)
+PB_INLINE void list_push(union pool_list *list, unsigned char *base, void *entry, bool delayed)
 {
     uint64_t *head = &list->general.ListHead.Alignment;
     uint32_t offset = (uint32_t)((unsigned char *)entry - base);
-    list_lock(list);
+    list_lock(list, delayed);
     uint64_t seen = *head;
     *list_link(base, offset) = (uint32_t)seen;
     __atomic_store_n(head, pool_slist8_pushed(seen, offset), __ATOMIC_RELAXED);
     list_unlock(list);
+}
+
+static void *list_pop_locked(union pool_list *list, unsigned char *base)
+{
+    return list_pop(list, base, false);
+}
+
+static void *list_pop_delayed(union pool_list *list, unsigned char *base)
+{
+    return list_pop(list, base, true);
+}
+
+static void list_push_locked(union pool_list *list, unsigned char *base, void *entry)
+{
+    list_push(list, base, entry, false);
+}
+
+static void list_push_delayed(union pool_list *list, unsigned char *base, void *entry)
+{
+    list_push(list, base, entry, true);
 }
 
 static void lists_init_set(const struct pool_space *space, union pool_list *set, unsigned depth)
@@ -76,6 +100,9 @@ int pb_pool_lists_open(struct pool_space *space, unsigned sets, unsigned depth)
     *lists = (struct pool_lists){.base = space->base, .sets = sets};
     lists->sizes = space->shape.list_sizes;
     lists->locked = space->shape.list_locks;
+    const bool delayed = pb_path_delays.lock_ns != 0;
+    lists->pop_locked = delayed ? list_pop_delayed : list_pop_locked;
+    lists->push_locked = delayed ? list_push_delayed : list_push_locked;
     if (space->shape.processor_lists) {
         lists->processors = pb_pages_map((size_t)sets * LISTS_SET_BYTES);
         if (lists->processors == NULL)

@@ -51,7 +51,9 @@ struct pool_lists {
     unsigned char *base;         /* of the arena */
     unsigned sets;
     unsigned sizes; /* 0: no lists at all */
-    bool locked;
+    bool locked; /* NT 4's way: by these two, which the profile that asks for it has */
+    void *(*pop_locked)(union pool_list *list, unsigned char *base);
+    void (*push_locked)(union pool_list *list, unsigned char *base, void *entry);
 };
 
 /* Adds 1. One instruction where there is one, so that threads which share a processor lose nothing.
@@ -70,10 +72,6 @@ PB_INLINE void pool_list_count(union pool_list *list, ULONG *counter, unsigned w
         __atomic_fetch_add(&list->more.carry[which], 1, __ATOMIC_RELAXED);
 }
 
-/* NT 4's way, for the profile that asks for it. */
-void *pb_pool_list_pop_locked(union pool_list *list, unsigned char *base);
-void pb_pool_list_push_locked(union pool_list *list, unsigned char *base, void *entry);
-
 PB_INLINE USHORT pool_list_depth(const union pool_list *list, bool wide)
 {
     return wide ? pb_slist_depth(&list->general.ListHead)
@@ -85,7 +83,7 @@ PB_INLINE void *pool_list_pop(const struct pool_lists *lists, union pool_list *l
     if (wide)
         return pb_slist_pop(&list->general.ListHead);
     if (PB_UNLIKELY(lists->locked))
-        return pb_pool_list_pop_locked(list, lists->base);
+        return lists->pop_locked(list, lists->base);
     return pool_slist8_pop(&list->general.ListHead.Alignment, lists->base);
 }
 
@@ -95,7 +93,7 @@ PB_INLINE void pool_list_push(const struct pool_lists *lists, union pool_list *l
     if (wide)
         (void)pb_slist_push(&list->general.ListHead, (PSLIST_ENTRY)entry);
     else if (PB_UNLIKELY(lists->locked))
-        pb_pool_list_push_locked(list, lists->base, entry);
+        lists->push_locked(list, lists->base, entry);
     else
         pool_slist8_push(&list->general.ListHead.Alignment, lists->base, entry);
 }

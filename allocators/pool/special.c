@@ -12,6 +12,7 @@
 #include "pool/special.h"
 #include "nt/fixup.h"
 #include "nt/latch.h"
+#include "path.h"
 
 #include <poolbench/nt/page.h>
 
@@ -176,6 +177,7 @@ void *pb_pool_special_allocate(struct pool_special *special, unsigned type, size
     if (slot == SPECIAL_END)
         return NULL;
     unsigned char *page = special_page(special, slot);
+    pb_path_note(PB_PATH_OS);
     if (pb_pages_system->commit(page, special->page_bytes) != 0) {
         special_give_back(special, slot);
         return NULL;
@@ -280,6 +282,7 @@ bool pb_pool_special_free(struct pool_special *special, void *p)
         return false;
     }
     unsigned char *page = special_page(special, slot);
+    pb_path_note(PB_PATH_OS);
     /* if the system refuses either, the page is only not as strict or not as free as it could be */
     (void)mprotect(page, special->page_bytes, PROT_NONE);
     (void)pb_pages_system->release(page, special->page_bytes);

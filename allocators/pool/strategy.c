@@ -11,6 +11,8 @@
  * Memory   pages stay mapped until close, but for special pool's. Free pages stay held, as NT's
  *          nonpaged pool keeps them, but for what trim finds and, where the option `release` says
  *          so, runs of that length
+ * Paths    a miss is an allocation that no P or L list had a block for; where no list serves its
+ *          size, one that the free lists had none for. An overflow: no P or L list took the block
  * Cost     two counters a call, beyond the pool's own */
 #include "nt/fixup.h"
 #include "nt/pages.h"
@@ -229,7 +231,7 @@ const struct pb_allocator pb_allocator_pool = {
     .source = "Windows NT executive pool: Russinovich et al., Windows Internals, 6th ed., 2012",
     .options = pb_pool_option_table,
     .option_bytes = sizeof(struct pool_options),
-    .capabilities = PB_CAP_REMOTE_FREE | PB_CAP_STAYS_MAPPED | PB_CAP_BACKING,
+    .capabilities = PB_CAP_REMOTE_FREE | PB_CAP_STAYS_MAPPED | PB_CAP_BACKING | PB_CAP_PATHS,
     .unavailable = pb_pool_heap_refuses,
     .open = pool_open,
     .close = pool_close,

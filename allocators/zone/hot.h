@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The zone's compiled paths, one a lock kind: lock, pop or push, unlock, as the DDK's
- * ExInterlockedAllocateFromZone and ExInterlockedFreeToZone do. An empty zone is extended out of
- * line, with the lock held.
+/* The zone's compiled paths, one a lock kind and one with a delay in it: lock, pop or push, unlock,
+ * as the DDK's ExInterlockedAllocateFromZone and ExInterlockedFreeToZone do. An empty zone is
+ * extended out of line, with the lock held.
  * Layout:  what a pair of calls writes lies on the lock's second line, and on no other.
  * Threads: each with its own slot; pb_thread is that slot. May include: nt/, zone.h. */
 #ifndef PB_ZONE_HOT_H
@@ -39,14 +39,17 @@ extern const struct pb_allocator pb_allocator_zone;
  * lock is held. */
 void *pb_zone_extend(struct zone_heap *zone);
 
-#define ZONE_PATH(lock_kind)                                                                       \
-    PB_INLINE void *zone_##lock_kind##_alloc(struct pb_heap *heap, struct pb_thread *thread,       \
-                                             size_t bytes)                                         \
+/* Takes the lock, whatever its kind, and waits with it. */
+void pb_zone_lock_delayed(struct zone_heap *zone, struct pb_lock_slot *slot);
+
+#define ZONE_PATH(name, take, give)                                                                \
+    PB_INLINE void *zone_##name##_alloc(struct pb_heap *heap, struct pb_thread *thread,            \
+                                        size_t bytes)                                              \
     {                                                                                              \
         struct zone_heap *zone = (struct zone_heap *)(void *)heap;                                 \
         struct pb_lock_slot *slot = (struct pb_lock_slot *)(void *)thread;                         \
         assert(bytes <= heap->block_bytes);                                                        \
-        lock_kind##_lock(&zone->lock, slot);                                                       \
+        take;                                                                                      \
         void *block = ExAllocateFromZone(&zone->zone);                                             \
         if (PB_UNLIKELY(block == NULL))                                                            \
             block = pb_zone_extend(zone);                                                          \
@@ -54,28 +57,34 @@ void *pb_zone_extend(struct zone_heap *zone);
             zone->allocs++;                                                                        \
             zone->requested_bytes += bytes;                                                        \
         }                                                                                          \
-        lock_kind##_unlock(&zone->lock, slot);                                                     \
+        give;                                                                                      \
         return block;                                                                              \
     }                                                                                              \
-    PB_INLINE void zone_##lock_kind##_free(struct pb_heap *heap, struct pb_thread *thread,         \
-                                           void *block, size_t bytes)                              \
+    PB_INLINE void zone_##name##_free(struct pb_heap *heap, struct pb_thread *thread, void *block, \
+                                      size_t bytes)                                                \
     {                                                                                              \
         struct zone_heap *zone = (struct zone_heap *)(void *)heap;                                 \
         struct pb_lock_slot *slot = (struct pb_lock_slot *)(void *)thread;                         \
-        lock_kind##_lock(&zone->lock, slot);                                                       \
+        take;                                                                                      \
         (void)ExFreeToZone(&zone->zone, block);                                                    \
         zone->frees++;                                                                             \
         zone->requested_bytes -= bytes;                                                            \
-        lock_kind##_unlock(&zone->lock, slot);                                                     \
+        give;                                                                                      \
     }
 
-PB_LOCK_KINDS(ZONE_PATH)
+#define ZONE_PATH_OF(kind)                                                                         \
+    ZONE_PATH(kind, kind##_lock(&zone->lock, slot), kind##_unlock(&zone->lock, slot))
+
+PB_LOCK_KINDS(ZONE_PATH_OF)
+
+/* Any kind, and path.h's delay while it is held: chosen at open where one is asked for. */
+ZONE_PATH(delayed, pb_zone_lock_delayed(zone, slot), pb_lock_unlock(zone->kind, &zone->lock, slot))
 
 #define PB_HOT_zone(FIXED, ANY, NATIVE)                                                            \
     FIXED(zone_none)                                                                               \
     FIXED(zone_fas)                                                                                \
     FIXED(zone_dec)                                                                                \
-    FIXED(zone_ticket) FIXED(zone_mcs) FIXED(zone_clh) FIXED(zone_anderson)
+    FIXED(zone_ticket) FIXED(zone_mcs) FIXED(zone_clh) FIXED(zone_anderson) FIXED(zone_delayed)
 
 PB_HOT_zone(PB_HOT_DECLARE, PB_HOT_DECLARE, PB_HOT_DECLARE)
 

@@ -5,11 +5,13 @@
  * Layout:  segments follow each other in one arena: the first, sized for the expected blocks, then
  *          others of the option's length. Blocks are rounded up to 16 bytes and are 16-aligned.
  * I1       free list + live blocks == carved blocks
+ * Paths    no miss: the list is the only level. A segment added is a slow call, and the system's
  * I2       a free block lies in a segment, a whole number of blocks behind the segment's header
  * Locks    one of nt/lock.h's kinds guards the zone, its counters and its arena
  * Cost     a pair: two lock pairs, a pop and a push. Carving touches a whole segment at once: the
  *          first at open, by the thread that opens; a further one by whom it is added, lock held */
 #include "nt/colour.h"
+#include "path.h"
 #include "zone/hot.h"
 
 #include <errno.h>
@@ -55,6 +57,7 @@ static const struct pb_option zone_options[] = {
 
 #define ZONE_DEFINE(kind) PB_HOT_DEFINE(zone_##kind)
 PB_LOCK_KINDS(ZONE_DEFINE)
+ZONE_DEFINE(delayed)
 
 #define ZONE_HOT(kind) &pb_hot_zone_##kind,
 static const struct pb_hot *const zone_hots[] = {PB_LOCK_KINDS(ZONE_HOT)};
@@ -64,8 +67,22 @@ static struct zone_heap *zone_of(struct pb_heap *heap)
     return (struct zone_heap *)(void *)heap;
 }
 
+/* Without a lock there is nothing to be delayed in. */
+static const struct pb_hot *zone_path(uint64_t lock)
+{
+    return pb_path_delays.lock_ns != 0 && lock != PB_LOCK_none ? &pb_hot_zone_delayed
+                                                               : zone_hots[lock];
+}
+
+PB_NOINLINE void pb_zone_lock_delayed(struct zone_heap *zone, struct pb_lock_slot *slot)
+{
+    pb_lock_lock(zone->kind, &zone->lock, slot);
+    pb_path_locked();
+}
+
 void *pb_zone_extend(struct zone_heap *zone)
 {
+    pb_path_slow(PB_PATH_OS);
     void *segment = pb_pages_take(&zone->pages, zone->segment_bytes);
     if (segment == NULL ||
         ExExtendZone(&zone->zone, segment, (ULONG)zone->segment_bytes) != STATUS_SUCCESS)
@@ -126,7 +143,7 @@ static int zone_open(const struct pb_heap_config *config, struct pb_heap **heap)
     struct zone_heap *zone = pb_colour_map(sizeof *zone, config->block_bytes, config->threads);
     if (zone == NULL)
         return -ENOMEM;
-    const struct pb_hot *hot = zone_hots[options->lock];
+    const struct pb_hot *hot = zone_path(options->lock);
     zone->head =
         (struct pb_heap){&pb_allocator_zone, hot, hot->alloc, hot->free, config->block_bytes};
     zone->threads = config->threads;
@@ -237,7 +254,7 @@ const struct pb_allocator pb_allocator_zone = {
     .source = "Windows NT 4.0 DDK, ExInitializeZone, 1996",
     .options = zone_options,
     .option_bytes = sizeof(struct zone_options),
-    .capabilities = PB_CAP_FIXED_SIZE | PB_CAP_REMOTE_FREE | PB_CAP_STAYS_MAPPED,
+    .capabilities = PB_CAP_FIXED_SIZE | PB_CAP_REMOTE_FREE | PB_CAP_STAYS_MAPPED | PB_CAP_PATHS,
     .unavailable = zone_unavailable,
     .open = zone_open,
     .close = zone_close,

@@ -23,7 +23,6 @@
  *          timed steps of a round one is kept, each with the same probability. */
 #include "workloads/loops.h"
 
-#include "engine/clock.h"
 #include "engine/rng.h"
 #include "workloads/tools.h"
 
@@ -47,7 +46,8 @@ struct batch_cursor {
     const uint64_t *drain_hashes; /* one a permutation; one alone unless random */
     const uint64_t *alloc_hashes; /* [i]: the sum over the first i allocations of a round */
     unsigned timed, kept;         /* timed steps in this round; the one whose free will be timed */
-    bool pending;                 /* free_ticks waits for the next timed step */
+    bool pending;                 /* free_ticks and free_path wait for the next timed step */
+    unsigned free_path;
     uint64_t free_ticks;
 };
 
@@ -160,10 +160,10 @@ PB_INLINE uint64_t batch_drain_timed(struct pb_worker *w, pb_free_fn *release)
         uint64_t begin = 0;
         lost += pb_stamp_lost(c->blocks[slot], c->bytes, c->stamp + slot);
         if (slot == c->kept)
-            begin = pb_ticks_begin();
+            begin = pb_timed_begin();
         release(w->heap, w->thread, c->blocks[slot], c->bytes);
         if (slot == c->kept)
-            c->free_ticks = pb_ticks_end() - begin;
+            c->free_ticks = pb_timed_end(begin, &c->free_path);
     }
     c->pending = true;
     c->timed = 0;
@@ -239,9 +239,9 @@ PB_INLINE uint64_t body_timed(struct pb_worker *w, struct pb_timing *timing, pb_
     timing->made = 0;
     if (pb_stream_left(&c->stream, 1) == 0)
         return 0;
-    begin = pb_ticks_begin();
+    begin = pb_timed_begin();
     void *block = alloc(w->heap, w->thread, c->bytes);
-    timing->alloc_ticks = pb_ticks_end() - begin;
+    timing->alloc_ticks = pb_timed_end(begin, &timing->alloc_path);
     if (block == NULL) {
         w->tally.exhausted++;
         return 0;
@@ -257,6 +257,7 @@ PB_INLINE uint64_t body_timed(struct pb_worker *w, struct pb_timing *timing, pb_
         batch_finish(w, release);
     timing->made = PB_TIMED_ALLOC | (c->pending ? PB_TIMED_FREE : 0u);
     timing->free_ticks = c->free_ticks;
+    timing->free_path = c->free_path;
     c->pending = false;
     return 1;
 }

@@ -23,7 +23,6 @@
  *          adds a release store and, where the other side is behind, a miss on its count. */
 #include "workloads/loops.h"
 
-#include "engine/clock.h"
 #include "workloads/tools.h"
 
 #include <stdatomic.h>
@@ -261,12 +260,13 @@ PB_INLINE uint64_t body_timed(struct pb_worker *w, struct pb_timing *timing, pb_
     void **place = c->ring->blocks + c->place;
     if (!produces)
         w->tally.damaged += pb_stamp_lost(*place, c->bytes, c->made);
-    begin = pb_ticks_begin();
+    begin = pb_timed_begin();
     if (produces)
         *place = alloc(w->heap, w->thread, c->bytes);
     else
         release(w->heap, w->thread, *place, c->bytes);
-    timing->alloc_ticks = timing->free_ticks = pb_ticks_end() - begin;
+    timing->alloc_ticks = timing->free_ticks = pb_timed_end(begin, &timing->alloc_path);
+    timing->free_path = timing->alloc_path | PB_PATH_REMOTE; /* the producer is another worker */
     if (produces && PB_UNLIKELY(*place == NULL)) {
         handoff_exhaust(w);
         return 0;

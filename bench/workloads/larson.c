@@ -15,7 +15,6 @@
  *          are data here, so they are summed in the loop. */
 #include "workloads/loops.h"
 
-#include "engine/clock.h"
 #include "engine/rng.h"
 #include "workloads/tools.h"
 
@@ -92,10 +91,10 @@ PB_INLINE void larson_free(struct pb_worker *w, struct pb_tally *tally, unsigned
     tally->damaged += pb_stamp_lost(slot->block, slot->bytes, slot->stamp);
     tally->hash += pb_op_hash(PB_OP_FREE, w->index, at, slot->bytes);
     if (timing != NULL)
-        begin = pb_ticks_begin();
+        begin = pb_timed_begin();
     release(w->heap, w->thread, slot->block, slot->bytes);
     if (timing != NULL) {
-        timing->free_ticks = pb_ticks_end() - begin;
+        timing->free_ticks = pb_timed_end(begin, &timing->free_path);
         timing->made |= PB_TIMED_FREE;
     }
     tally->frees++;
@@ -111,10 +110,10 @@ PB_INLINE bool larson_alloc(struct pb_worker *w, struct pb_tally *tally,
     uint64_t begin = 0;
 
     if (timing != NULL)
-        begin = pb_ticks_begin();
+        begin = pb_timed_begin();
     slot->block = alloc(w->heap, w->thread, draw->bytes);
     if (timing != NULL) {
-        timing->alloc_ticks = pb_ticks_end() - begin;
+        timing->alloc_ticks = pb_timed_end(begin, &timing->alloc_path);
         timing->made |= PB_TIMED_ALLOC;
     }
     if (PB_UNLIKELY(slot->block == NULL)) {

@@ -12,7 +12,6 @@
  *          the loop: a step is always the same two operations, so n steps are n times their sum. */
 #include "workloads/loops.h"
 
-#include "engine/clock.h"
 #include "workloads/tools.h"
 
 struct pair_options {
@@ -42,7 +41,8 @@ static const struct pb_option pair_table[] = {
      .standard = "0",
      .min = 0,
      .max = 65536,
-     .help = "blocks of each worker's that stay live beside, so that no page becomes empty: more than pools take turns, of half a page at most"},
+     .help = "blocks of each worker's that stay live beside, so that no page becomes empty: more "
+             "than pools take turns, of half a page at most"},
     {.name = "ops",
      .type = PB_OPTION_UINT,
      .offset = offsetof(struct pair_options, ops),
@@ -103,18 +103,18 @@ PB_INLINE uint64_t body_timed(struct pb_worker *w, struct pb_timing *timing, pb_
     timing->made = 0;
     if (pb_stream_left(&cursor->stream, 1) == 0)
         return 0;
-    begin = pb_ticks_begin();
+    begin = pb_timed_begin();
     block = alloc(w->heap, w->thread, bytes);
-    timing->alloc_ticks = pb_ticks_end() - begin;
+    timing->alloc_ticks = pb_timed_end(begin, &timing->alloc_path);
     if (block == NULL) {
         pair_count(w, 0, 0, true);
         return 0;
     }
     pb_stamp(block, bytes, i);
     damaged = pb_stamp_lost(block, bytes, i);
-    begin = pb_ticks_begin();
+    begin = pb_timed_begin();
     release(w->heap, w->thread, block, bytes);
-    timing->free_ticks = pb_ticks_end() - begin;
+    timing->free_ticks = pb_timed_end(begin, &timing->free_path);
     timing->made = PB_TIMED_ALLOC | PB_TIMED_FREE;
     cursor->stream.next = i + 1;
     pair_count(w, 1, damaged, false);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the workloads share: the head of every cursor, how cursors are made, and how a worker waits
- * for another. Threads: the makers are setup's, the rest is the worker's. May include: workload.h.
+/* What the workloads share: the head of every cursor, how cursors are made, how a call is timed,
+ * and
+ * how a worker waits for another. Threads: the makers are setup's, the rest is the worker's. May include: workload.h.
  */
 #ifndef PB_WORKLOAD_TOOLS_H
 #define PB_WORKLOAD_TOOLS_H
 
+#include "engine/clock.h"
+#include "path.h"
 #include "workloads/workload.h"
 
 #include <errno.h>
@@ -50,6 +53,21 @@ static inline int pb_cursors_make(struct pb_case *c, size_t bytes)
             return -ENOMEM;
     }
     return 0;
+}
+
+/* The two edges of a timed call: its ticks, and the way that the strategy says it took. What is
+ * said is cleared before the first reading and read behind the second: neither is timed. */
+PB_INLINE uint64_t pb_timed_begin(void)
+{
+    pb_path_taken = 0;
+    return pb_ticks_begin();
+}
+
+PB_INLINE uint64_t pb_timed_end(uint64_t begin, unsigned *path)
+{
+    const uint64_t ticks = pb_ticks_end() - begin;
+    *path = pb_path_taken;
+    return ticks;
 }
 
 /* One turn of a wait for another worker; `spins` starts at 0. Where there are more workers than

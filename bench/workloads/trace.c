@@ -17,7 +17,6 @@
  *          kinds that is as hard to predict as the program was; an operation hash. */
 #include "workloads/loops.h"
 
-#include "engine/clock.h"
 #include "workloads/trace_order.h"
 
 #include <string.h>
@@ -85,13 +84,13 @@ PB_INLINE bool trace_alloc(struct trace_call call, struct trace_object *o,
     unsigned char *base;
 
     if (call.timing != NULL)
-        begin = pb_ticks_begin();
+        begin = pb_timed_begin();
     if (PB_UNLIKELY(native))
         base = heap->ops->aligned(heap, call.w->thread, alignment, e->bytes);
     else
         base = call.alloc(heap, call.w->thread, e->bytes + extra);
     if (call.timing != NULL) {
-        call.timing->alloc_ticks = pb_ticks_end() - begin;
+        call.timing->alloc_ticks = pb_timed_end(begin, &call.timing->alloc_path);
         call.timing->made = PB_TIMED_ALLOC;
     }
     if (PB_UNLIKELY(base == NULL))
@@ -129,16 +128,19 @@ PB_INLINE bool trace_realloc(struct trace_call call, struct trace_object *o,
     return true;
 }
 
-PB_INLINE void trace_free(struct trace_call call, struct trace_object *o)
+PB_INLINE void trace_free(struct trace_call call, struct trace_object *o,
+                          const struct pb_trace_event *e)
 {
     uint64_t begin = 0;
 
     call.w->tally.damaged += trace_lost(o, o->bytes);
     if (call.timing != NULL)
-        begin = pb_ticks_begin();
+        begin = pb_timed_begin();
     call.release(call.w->heap, call.w->thread, o->base, (size_t)o->bytes + o->extra);
     if (call.timing != NULL) {
-        call.timing->free_ticks = pb_ticks_end() - begin;
+        call.timing->free_ticks = pb_timed_end(begin, &call.timing->free_path);
+        /* the slot's event before a free allocated the object, or resized it last */
+        call.timing->free_path |= e->after != 0 ? PB_PATH_REMOTE : 0u;
         call.timing->made = PB_TIMED_FREE;
     }
     o->base = NULL;
@@ -154,7 +156,7 @@ PB_INLINE bool trace_event(struct trace_call call, struct trace_object *o,
 
     if (e->op == PB_TRACE_FREE) {
         op = PB_OP_FREE;
-        trace_free(call, o);
+        trace_free(call, o, e);
     } else if (e->op == PB_TRACE_REALLOC) {
         op = PB_OP_REALLOC;
         done = trace_realloc(call, o, e);

@@ -397,4 +397,4 @@ static const struct pb_allocator faulty = {
     .check = faulty_check,
 };
 
-const struct pb_allocator *const pb_doubles[] = {&faulty, NULL};
+const struct pb_allocator *const pb_doubles[] = {&faulty, &pb_double_stall, NULL};

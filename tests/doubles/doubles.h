@@ -16,14 +16,23 @@
  *   huge_wraps     a request so long that a header makes it wrap is served with a small block
  *   huge_counts    a huge request is refused but counted
  *   huge_harms     a huge request is refused, but changes a live block
- * Any size, any thread; it has no compiled path, so it is reached by dispatch=table alone.
+ * Any size, any thread. And a sound one, `stall` (stall.c): each `every` ms one allocation takes
+ * `length` ms. They have no compiled paths, so they are reached by dispatch=table alone.
  * May include: registry.h. */
 #ifndef PB_DOUBLES_H
 #define PB_DOUBLES_H
 
 #include "registry.h"
 
+#include <stdatomic.h>
+
 /* For pb_registry_extend; NULL-terminated. */
 extern const struct pb_allocator *const pb_doubles[];
+
+extern const struct pb_allocator pb_double_stall;
+
+/* The clock that stalls go by, in ns; a test sets one of its own before any heap is opened. */
+extern uint64_t (*pb_stall_clock)(void);
+extern _Atomic uint64_t pb_stalls; /* of all heaps, since the start */
 
 #endif
