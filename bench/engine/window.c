@@ -193,11 +193,15 @@ static int phase_job(void *context, unsigned index)
         session->workload->begin(worker);
     uint64_t steps = session->workload->steps(worker);
     edge_call(run, index, false);
+    if (run->phase == PB_PHASE_RATE && session->watch != NULL)
+        pb_watch_before(session->watch, session->team, index);
     pb_team_line_up(session->team);
     hooks_call(run, index, false);
     window_run_placed(run, worker, steps < run->limit ? steps : run->limit, &window);
     hooks_call(run, index, true);
     session->windows[run->phase][index] = window;
+    if (run->phase == PB_PHASE_RATE && session->watch != NULL)
+        pb_watch_after(session->watch, session->team, index);
     edge_call(run, index, true);
     pb_team_line_up(session->team);
     if (session->workload->end != NULL)

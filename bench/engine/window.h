@@ -10,6 +10,7 @@
 #include "engine/arena.h"
 #include "engine/hist.h"
 #include "engine/team.h"
+#include "engine/watch.h"
 #include "workloads/workload.h"
 
 #define PB_CPU_UNKNOWN (~0u)
@@ -43,6 +44,7 @@ struct pb_session {
     void (*edge)(void *context, bool after); /* optional; called on one worker right before and behind
                                                 RATE's window, with no worker in the heap */
     void *edge_context;
+    struct pb_watch *watch;    /* optional, prepared for `n`: looks at both sides of RATE's window */
     const struct pb_hook *hooks;
     unsigned hooks_n;
 

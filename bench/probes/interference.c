@@ -1,27 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /* Interference: what else happened to the workers while they were timed. It tells a slow strategy
  * from a busy machine, and lost concurrency from absent contention.
- * Source:  getrusage(2), clock_gettime(2), proc(5), sched-stats in the kernel's documentation.
+ * Source:  getrusage(2), clock_gettime(2), proc(5), sched-stats in the kernel's documentation;
+ *          methodology R14 and R15.
  * Layout:  a reading on each worker right before its start line and right behind its last step.
  *          The time it was off its processor between them, off = wall - cpu, is at least what it
- *          lost in the window; so overlap = 1 - sum(off_i / window_i) is a lower bound of the
- *          share of the time in which all workers ran at once.
+ *          lost in the window. The moments in which not all ran are at most the sum of those; so
+ *          overlap = 1 - sum(off_i / window_i) is a lower bound of the share of the time in which
+ *          all ran at once, as far as their windows are one (common_share tells). Workers that
+ * share a unit come out below it as they must. Of off, waiting for a processor is known, and sleep
+ * is none where the worker never gave its processor up; unexplained_ns is the rest: interrupts and
+ * the hypervisor, where the kernel takes them out of a thread's time. Where it does not, a guest's
+ * window shows nothing: then what is left are the looks from both sides of it (engine/watch.h), by
+ * the clock alone.
  * I1       the readings of cpu lie inside the pair of clock readings, all others outside it
- * Cost     some 20 us a worker, outside the window. A hypervisor may take time that a guest's
- *          clocks do not show. */
+ * Cost     some 20 us a worker outside the window, besides the watch */
 #include "probes/interference.h"
 
+#include "engine/accounts.h"
 #include "probes/probe.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { PREEMPTIONS, VOLUNTARY, MINOR, MAJOR, OVERLAP, MIGRATED, RUN_WAIT, TAIL_PREEMPTIONS };
+enum {
+    PREEMPTIONS,
+    VOLUNTARY,
+    MINOR,
+    MAJOR,
+    OVERLAP,
+    MIGRATED,
+    RUN_WAIT,
+    TAIL_PREEMPTIONS,
+    UNEXPLAINED,
+    SENTINEL_BEFORE,
+    SENTINEL_AFTER,
+    SENTINEL_EXCHANGES,
+    GAPS,
+    GAP_TIME,
+    GAP_SHARE,
+    GAP_MAX,
+    STEAL_SHARE,
+};
 
 static const struct pb_metric metrics[] = {
     [PREEMPTIONS] = {"preemptions", "1", -1, "times that a worker was put off its processor"},
@@ -34,21 +55,27 @@ static const struct pb_metric metrics[] = {
     [RUN_WAIT] = {"run_wait_ns", "ns", -1, "time that workers were ready and had no processor"},
     [TAIL_PREEMPTIONS] = {"tail_preemptions", "1", -1,
                           "preemptions while single calls were sampled"},
+    [UNEXPLAINED] = {"unexplained_ns", "ns", -1,
+                     "time in the window in which workers neither ran nor waited for a processor; "
+                     "absent where one gave its processor up"},
+    [SENTINEL_BEFORE] = {"sentinel_before_ns", "ns", -1,
+                         "a cache line's way between the units of two workers right before the "
+                         "window, of the slowest pair"},
+    [SENTINEL_AFTER] = {"sentinel_after_ns", "ns", -1, "the same right behind the window"},
+    [SENTINEL_EXCHANGES] = {"sentinel_exchanges", "1", 1,
+                            "ways there and back behind those, the lesser; below 10000 (5000 with "
+                            "three workers or more) the time ran out"},
+    [GAPS] = {"gaps", "1", -1,
+              "moments of more than 1 us that workers lost, in 1 ms on each side of the window"},
+    [GAP_TIME] = {"gap_ns", "ns", -1,
+                  "time lost in them that waiting for a processor does not explain"},
+    [GAP_SHARE] = {"gap_share", "1", -1, "that, of the time in which they looked"},
+    [GAP_MAX] = {"gap_max_ns", "ns", -1, "the longest of them, whatever the reason"},
+    [STEAL_SHARE] = {"steal_share", "1", -1,
+                     "time taken from the workers' processors by the hypervisor or for guests, as "
+                     "the kernel counts it: in steps of 10 ms"},
     {NULL, NULL, 0, NULL},
 };
-
-static uint64_t run_wait_now(void)
-{
-    char text[96];
-    uint64_t wait = UINT64_MAX;
-    int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return UINT64_MAX;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return sscanf(text, "%*u %" SCNu64, &wait) == 1 ? wait : UINT64_MAX;
-}
 
 static void usage_now(struct pb_interference_reading *reading)
 {
@@ -71,7 +98,7 @@ static uint64_t cpu_now(void)
 static void before(void *state)
 {
     struct pb_interference_reading *reading = &((struct pb_interference *)state)->before;
-    reading->run_wait_ns = run_wait_now();
+    reading->run_wait_ns = pb_run_wait_now();
     usage_now(reading);
     reading->ticks = pb_ticks_begin();
     reading->cpu_ns = cpu_now();
@@ -83,16 +110,21 @@ static void after(void *state)
     reading->cpu_ns = cpu_now();
     reading->ticks = pb_ticks_end();
     usage_now(reading);
-    reading->run_wait_ns = run_wait_now();
+    reading->run_wait_ns = pb_run_wait_now();
 }
 
-/* The share of its window that a worker may have been off its processor, at most 1. */
-static double off_share(const struct pb_interference *state, const struct pb_window *window)
+/* How long a worker may have been off its processor. */
+static double off_ns(const struct pb_interference *state)
 {
     double wall = pb_clock_ns(state->after.ticks - state->before.ticks);
-    double off = wall - (double)(state->after.cpu_ns - state->before.cpu_ns);
+    return fmax(wall - (double)(state->after.cpu_ns - state->before.cpu_ns), 0.0);
+}
+
+/* The same as a share of its window, at most 1. */
+static double off_share(const struct pb_interference *state, const struct pb_window *window)
+{
     double length = pb_clock_ns(window->ended - window->begun);
-    return length > 0.0 ? fmin(fmax(off, 0.0) / length, 1.0) : 0.0;
+    return length > 0.0 ? fmin(off_ns(state) / length, 1.0) : 0.0;
 }
 
 static bool has_moved(const struct pb_window *window)
@@ -106,6 +138,59 @@ static double waited(const struct pb_interference *state)
     if (state->before.run_wait_ns == UINT64_MAX || state->after.run_wait_ns == UINT64_MAX)
         return NAN;
     return (double)(state->after.run_wait_ns - state->before.run_wait_ns);
+}
+
+/* NAN where the kernel does not say for how long a worker waited, or it slept: for how long, it
+ * does not say. */
+static double unexplained(const struct pb_interference *state)
+{
+    if (state->after.voluntary != state->before.voluntary)
+        return NAN;
+    double left = off_ns(state) - waited(state); /* NAN stays NAN */
+    return left < 0.0 ? 0.0 : left;
+}
+
+/* --- the looks from both sides --------------------------------------------------------------- */
+
+static void report_sentinel(const struct pb_watch *watch, double *values)
+{
+    struct pb_pingpong before, after;
+    if (!pb_watch_slowest(watch, PB_WATCH_BEFORE, &before) ||
+        !pb_watch_slowest(watch, PB_WATCH_AFTER, &after))
+        return;
+    values[SENTINEL_BEFORE] = before.one_way_ns;
+    values[SENTINEL_AFTER] = after.one_way_ns;
+    values[SENTINEL_EXCHANGES] =
+        before.exchanges < after.exchanges ? before.exchanges : after.exchanges;
+}
+
+static void report_gaps(const struct pb_watch *watch, double *values)
+{
+    double n = 0.0, lost = 0.0, longest = 0.0, spun = 0.0;
+    for (unsigned i = 0; i < PB_WATCH_SIDES * watch->workers; i++) {
+        const struct pb_gaps *gaps = &watch->sides[i % PB_WATCH_SIDES].gaps[i / PB_WATCH_SIDES];
+        n += (double)gaps->n;
+        lost += pb_gaps_unexplained_ns(gaps);
+        longest = fmax(longest, pb_clock_ns(gaps->longest));
+        spun += pb_clock_ns(gaps->spun);
+    }
+    values[GAPS] = n;
+    values[GAP_TIME] = lost;
+    values[GAP_SHARE] = spun > 0.0 ? lost / spun : NAN;
+    values[GAP_MAX] = longest;
+}
+
+static void report_watch(const struct pb_watch *watch, double *values)
+{
+    for (size_t i = SENTINEL_BEFORE; i <= STEAL_SHARE; i++)
+        values[i] = NAN;
+    if (watch == NULL)
+        return;
+    report_sentinel(watch, values);
+    if (watch->apart)
+        report_gaps(watch, values);
+    values[STEAL_SHARE] =
+        pb_taken_share(&watch->sides[PB_WATCH_BEFORE].taken, &watch->sides[PB_WATCH_AFTER].taken);
 }
 
 static void report(const struct pb_observation *o, const void *rate, const void *tail,
@@ -123,19 +208,22 @@ static void report(const struct pb_observation *o, const void *rate, const void 
         values[MAJOR] += (double)(to->major_faults - from->major_faults);
         values[MIGRATED] += has_moved(&o->rate[i]);
         values[RUN_WAIT] += waited(&state[i]);
+        values[UNEXPLAINED] += unexplained(&state[i]);
         off += off_share(&state[i], &o->rate[i]);
         if (tails != NULL)
             values[TAIL_PREEMPTIONS] +=
                 (double)(tails[i].after.preemptions - tails[i].before.preemptions);
     }
     values[OVERLAP] = fmax(1.0 - off, 0.0);
+    report_watch(o->watch, values);
     if (tails == NULL)
         values[TAIL_PREEMPTIONS] = NAN;
 }
 
 const struct pb_probe pb_probe_interference = {
     .name = "interference",
-    .summary = "preemptions, faults, migrations and lost concurrency of the workers",
+    .summary =
+        "preemptions, faults, lost time and lost concurrency of the workers; how quiet it was",
     .source = "getrusage(2), proc(5)",
     .metrics = metrics,
     .worker_bytes = sizeof(struct pb_interference),

@@ -8,6 +8,7 @@
 #include "engine/audit.h"
 #include "engine/clock.h"
 #include "engine/hist.h"
+#include "engine/watch.h"
 #include "engine/window.h"
 #include "workloads/workload.h"
 
@@ -20,6 +21,7 @@ struct pb_observation {
     struct pb_tally rate_tally, tail_tally;   /* summed over workers */
     const struct pb_hist *alloc_hist, *free_hist; /* merged over workers; NULL when off */
     const struct pb_audit_result *audit;          /* NULL when the audit was off */
+    const struct pb_watch *watch; /* both sides of the rate window; NULL when nobody looked */
     struct pb_heap_stats stats;                   /* the difference over the rate window for counters,
                                                      the value after it for levels */
 };

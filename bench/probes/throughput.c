@@ -24,6 +24,7 @@ enum {
     SAMPLED_NS_PER_OP,
     OPS_PER_S,
     START_SKEW,
+    STOP_SKEW,
     COMMON_SHARE,
     SHARE_MIN,
     SHARE_MAX,
@@ -37,6 +38,7 @@ static const struct pb_metric metrics[] = {
          "the same in the sampled pass, which runs second, on the heap that the first left"},
     [OPS_PER_S] = {"ops_per_s", "1/s", 1, "steps of all workers in a second"},
     [START_SKEW] = {"start_skew_ns", "ns", -1, "from the first worker's start to the last one's"},
+    [STOP_SKEW] = {"stop_skew_ns", "ns", -1, "from the first worker's end to the last one's"},
     [COMMON_SHARE] = {"common_share", "1", 1, "time in which all ran, of the longest window"},
     [SHARE_MIN] = {"thread_share_min", "1", 1, "rate of the slowest worker over the mean rate"},
     [SHARE_MAX] = {"thread_share_max", "1", -1, "rate of the fastest worker over the mean rate"},
@@ -93,6 +95,7 @@ static void report(const struct pb_observation *o, const void *rate, const void 
     }
     values[OPS_PER_S] = share * 1e9 / ns / o->step_workers; /* NAN stays NAN */
     values[START_SKEW] = pb_clock_ns(e.last_begun - e.first_begun);
+    values[STOP_SKEW] = pb_clock_ns(e.last_ended - e.first_ended);
     values[COMMON_SHARE] = e.longest > 0 ? common / (double)e.longest : NAN;
     values[SHARE_MIN] = !isnan(ns) ? e.rate_min * n / e.rates : NAN;
     values[SHARE_MAX] = !isnan(ns) ? e.rate_max * n / e.rates : NAN;

@@ -242,9 +242,11 @@ static int cell_team(struct pb_cell *cell)
                                         .seed = cell->spec->seed,
                                         .edge = read_stats,
                                         .edge_context = cell,
+                                        .watch = &cell->watch,
                                         .hooks = cell->hooks,
                                         .hooks_n = cell->hooks_n};
-    if (pb_session_prepare(&cell->session, &cell->arena) != 0)
+    if (pb_session_prepare(&cell->session, &cell->arena) != 0 ||
+        pb_watch_prepare(&cell->watch, cell->n, cell->placement.oversubscribed, &cell->arena) != 0)
         return pb_cell_refuse_short(cell, "the harness has no memory for the windows");
     return cell_verify_binding(cell);
 }

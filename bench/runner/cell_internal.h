@@ -38,6 +38,7 @@ struct pb_cell {
     struct pb_hook hooks[PB_HOOKS_MAX];
     unsigned hooks_n;
     struct pb_session session;
+    struct pb_watch watch;
 
     bool audited;
     struct pb_audit_result audit;

@@ -180,6 +180,7 @@ static void probe_values(struct pb_cell *cell)
                                .alloc_hist = result->alloc_hist,
                                .free_hist = result->free_hist,
                                .audit = cell->audited ? &cell->audit : NULL,
+                               .watch = &cell->watch,
                                .stats = stats_of_window(cell)};
     const struct pb_probe *probe;
     size_t value = 0;

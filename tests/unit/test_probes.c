@@ -94,6 +94,7 @@ static void rates_of_independent_workers_add_up(void **state)
     assert_near(throughput(&o, "ns_per_op"), 2.0 / (0.001 + 0.003) * tick);
     assert_near(throughput(&o, "ops_per_s"), 0.004 / tick * 1e9);
     assert_near(throughput(&o, "start_skew_ns"), 100 * tick);
+    assert_near(throughput(&o, "stop_skew_ns"), 900 * tick);
     assert_near(throughput(&o, "common_share"), (2100.0 - 1100.0) / 2000.0);
     assert_near(throughput(&o, "thread_share_min"), 0.5);
     assert_near(throughput(&o, "thread_share_max"), 1.5);
