@@ -180,7 +180,9 @@ static void probe_values(struct pb_cell *cell)
                                .alloc_hist = result->alloc_hist,
                                .free_hist = result->free_hist,
                                .audit = cell->audited ? &cell->audit : NULL,
-                               .stats = stats_of_window(cell)};
+                               .stats = stats_of_window(cell),
+                               .warn = result->warn,
+                               .warn_size = sizeof result->warn};
     const struct pb_probe *probe;
     size_t value = 0;
     for (size_t i = 0; (probe = pb_probe_at(i)) != NULL; i++) {
