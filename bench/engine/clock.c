@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Clock: decides once whether the TSC can be trusted, and measures it. Trusted means: the processor
  * says that it is invariant (it ticks at one rate, in every sleep state), it has rdtscp, the kernel
- * has not thrown it out, and two intervals against CLOCK_MONOTONIC_RAW agree within 50 ppm. Else
+ * keeps its own time by it, and two intervals against CLOCK_MONOTONIC_RAW agree within 50 ppm. Else
  * ticks are nanoseconds of clock_gettime.
  * Source:  Intel SDM volume 3B, 17.17.1 "Invariant TSC"; AMD APM volume 3, CPUID Fn8000_0007.
  * Threads: pb_clock_open before any other; constant afterwards. May touch: sysfs, once.
@@ -28,9 +28,24 @@ enum {
     CLOCK_BINS = 4096       /* ticks; a pair that takes longer was interrupted and is left out */
 };
 
+static const double CLOCK_AGREES = 50e-6;
+
 /* What there is until pb_clock_open has found something better. */
-static struct pb_clock the_clock = {.source = "clock_gettime", .ns_per_tick = 1.0};
+static struct pb_clock the_clock = {.source = "clock_gettime", .ns_per_tick = 1.0, .objection = ""};
 static bool opened;
+
+const char *pb_clock_objection(const struct pb_clock_evidence *evidence)
+{
+    if (!evidence->invariant)
+        return "the processor does not say that its TSC is invariant";
+    if (evidence->kernel_source[0] != '\0' && strcmp(evidence->kernel_source, "tsc") != 0)
+        return "the kernel does not keep its time by the TSC";
+    if (!(evidence->first > 0.0) || !(evidence->second > 0.0))
+        return "the TSC did not advance";
+    if (!(fabs(evidence->second / evidence->first - 1.0) < CLOCK_AGREES))
+        return "two calibrations of the TSC disagree by more than 50 ppm";
+    return "";
+}
 
 #if defined(__x86_64__)
 bool pb_clock_has_tsc;
@@ -42,24 +57,25 @@ static uint64_t tsc_read(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* Linux derives constant_tsc and nonstop_tsc from this one bit, and drops an unstable TSC from its
- * list; no list (no sysfs) is no objection. */
+/* Linux derives constant_tsc and nonstop_tsc from the one bit of 80000007. */
 static bool tsc_is_invariant(void)
 {
     unsigned a, b, c, extended = 0, power = 0;
     if (__get_cpuid(0x80000001u, &a, &b, &c, &extended) == 0 ||
         __get_cpuid(0x80000007u, &a, &b, &c, &power) == 0)
         return false;
-    if ((extended & 1u << 27) == 0 || (power & 1u << 8) == 0)
-        return false;
-    char list[256] = "";
-    int fd = open("/sys/devices/system/clocksource/clocksource0/available_clocksource",
+    return (extended & 1u << 27) != 0 && (power & 1u << 8) != 0;
+}
+
+static void kernel_source(char *out, size_t size)
+{
+    int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
                   O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return true;
-    ssize_t n = read(fd, list, sizeof list - 1);
-    close(fd);
-    return n <= 0 || strstr(list, "tsc") != NULL;
+    ssize_t n = fd >= 0 ? read(fd, out, size - 1) : 0;
+    if (fd >= 0)
+        close(fd);
+    out[n > 0 ? n : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
 }
 
 struct instant {
@@ -86,10 +102,11 @@ static double rate_between(struct instant a, struct instant b)
     return (double)(b.ns - a.ns) / (double)(b.ticks - a.ticks);
 }
 
-/* Returns ns per tick, or 0 if the two intervals never agreed. */
-static double tsc_calibrate(void)
+/* Two calibrations, until they agree. Returns ns per tick over both. */
+static double tsc_calibrate(struct pb_clock_evidence *evidence)
 {
     struct timespec nap = {0, CLOCK_INTERVAL_NS};
+    double rate = 0.0;
     for (int attempt = 0; attempt < CLOCK_ATTEMPTS; attempt++, nap.tv_nsec *= 2) {
         struct instant at[3];
         for (int i = 0; i < 3; i++) {
@@ -97,19 +114,36 @@ static double tsc_calibrate(void)
                 clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
             at[i] = instant_now();
         }
+        evidence->first = evidence->second = 0.0;
         if (at[1].ticks <= at[0].ticks || at[2].ticks <= at[1].ticks)
-            return 0.0;
-        double first = rate_between(at[0], at[1]), second = rate_between(at[1], at[2]);
-        if (first > 0.0 && fabs(second / first - 1.0) < 50e-6)
-            return rate_between(at[0], at[2]);
+            break;
+        evidence->first = rate_between(at[0], at[1]);
+        evidence->second = rate_between(at[1], at[2]);
+        rate = rate_between(at[0], at[2]);
+        if (pb_clock_objection(evidence)[0] == '\0')
+            break;
     }
-    return 0.0;
+    return rate;
+}
+
+static double disagreement(const struct pb_clock_evidence *evidence)
+{
+    return evidence->first > 0.0 ? fabs(evidence->second / evidence->first - 1.0) : 0.0;
 }
 
 static void choose_source(void)
 {
-    double rate = tsc_is_invariant() ? tsc_calibrate() : 0.0;
-    if (rate <= 0.0)
+    char source[64] = "";
+    kernel_source(source, sizeof source);
+    struct pb_clock_evidence evidence = {
+        .invariant = tsc_is_invariant(), .kernel_source = source, .first = 1.0, .second = 1.0};
+    the_clock.objection = pb_clock_objection(&evidence);
+    if (the_clock.objection[0] != '\0')
+        return;
+    double rate = tsc_calibrate(&evidence);
+    the_clock.disagreement_ppm = disagreement(&evidence) * 1e6;
+    the_clock.objection = pb_clock_objection(&evidence);
+    if (the_clock.objection[0] != '\0')
         return;
     the_clock.source = "tsc";
     the_clock.ns_per_tick = rate;
@@ -123,6 +157,7 @@ static uint64_t bare_ticks(void)
 #else
 static void choose_source(void)
 {
+    the_clock.objection = "this processor has no TSC";
 }
 
 static uint64_t bare_ticks(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Time in ticks: the TSC where it is invariant, CLOCK_MONOTONIC_RAW elsewhere (then a tick is 1 ns).
+/* Time in ticks: the TSC where it is invariant, CLOCK_MONOTONIC_RAW elsewhere (then a tick is 1
+ * ns).
  * Source: Intel SDM volume 2B, RDTSC ("not a serializing instruction") and LFENCE; AMD APM volume 3.
  * Threads: pb_clock_open once, before any thread; the rest any thread. */
 #ifndef PB_CLOCK_H
@@ -10,15 +11,28 @@
 #include <time.h>
 
 struct pb_clock {
-    const char *source;     /* "tsc" or "clock_gettime" */
+    const char *source; /* "tsc" or "clock_gettime" */
     double ns_per_tick;
-    double quantum_ns;      /* the smallest step between two readings, rare accidents aside */
-    double overhead_ns;     /* mean of an empty begin/end pair; subtracted from means, never from
-                               percentiles */
+    double quantum_ns;       /* the smallest step between two readings, rare accidents aside */
+    double overhead_ns;      /* mean of an empty begin/end pair; subtracted from means, never from
+                                percentiles */
     uint64_t overhead_ticks; /* its median */
+    const char *objection;   /* why the TSC is not the source, "" where it is */
+    double disagreement_ppm; /* of its two calibrations; 0 where there were none */
 };
 
-/* Calibrates against CLOCK_MONOTONIC_RAW (about 20 ms). Returns the one clock; the same at each call. */
+/* What there is for and against the TSC. */
+struct pb_clock_evidence {
+    bool invariant;            /* the processor says constant_tsc, nonstop_tsc and rdtscp */
+    const char *kernel_source; /* its clocksource now, "" if it does not say */
+    double first, second;      /* ns a tick in two calibrations, one after the other; 0: none */
+};
+
+/* Why the TSC is not to be used, or "". */
+const char *pb_clock_objection(const struct pb_clock_evidence *evidence);
+
+/* Calibrates against CLOCK_MONOTONIC_RAW (about 20 ms). Returns the one clock; the same at each
+ * call. */
 const struct pb_clock *pb_clock_open(void);
 
 double pb_clock_ns(uint64_t ticks);

@@ -157,15 +157,19 @@ static PB_NOINLINE void window_run_placed(const struct phase_run *run, struct pb
     room[0] = 1; /* until here it is in use */
 }
 
-static void hooks_call(const struct phase_run *run, unsigned index, bool after)
+enum hook_edge { READY, BEFORE, AFTER };
+
+static void hooks_call(const struct phase_run *run, unsigned index, enum hook_edge edge)
 {
     const struct pb_session *session = run->session;
     void *const *states = session->hook_states[run->phase];
-    for (unsigned i = 0; states != NULL && i < session->hooks_n; i++) {
+    for (unsigned k = 0; states != NULL && k < session->hooks_n; k++) {
+        unsigned i = edge == AFTER ? session->hooks_n - 1 - k : k;
         const struct pb_hook *hook = &session->hooks[i];
-        void (*call)(void *) = after ? hook->after : hook->before;
-        if (call != NULL)
-            call(states[i] == NULL ? NULL : (unsigned char *)states[i] + index * hook->state_bytes);
+        void (*const calls[])(void *) = {hook->ready, hook->before, hook->after};
+        if (calls[edge] != NULL)
+            calls[edge](states[i] == NULL ? NULL
+                                          : (unsigned char *)states[i] + index * hook->state_bytes);
     }
 }
 
@@ -193,12 +197,13 @@ static int phase_job(void *context, unsigned index)
         session->workload->begin(worker);
     uint64_t steps = session->workload->steps(worker);
     edge_call(run, index, false);
+    hooks_call(run, index, READY);
     if (run->phase == PB_PHASE_RATE && session->watch != NULL)
         pb_watch_before(session->watch, session->team, index);
     pb_team_line_up(session->team);
-    hooks_call(run, index, false);
+    hooks_call(run, index, BEFORE);
     window_run_placed(run, worker, steps < run->limit ? steps : run->limit, &window);
-    hooks_call(run, index, true);
+    hooks_call(run, index, AFTER);
     session->windows[run->phase][index] = window;
     if (run->phase == PB_PHASE_RATE && session->watch != NULL)
         pb_watch_after(session->watch, session->team, index);

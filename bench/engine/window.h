@@ -22,11 +22,13 @@ struct pb_window {
     unsigned cpu_first, cpu_last; /* where it ran, PB_CPU_UNKNOWN if unknown */
 };
 
-/* What a probe reads on each worker right outside a window of RATE or TAIL. */
+/* What a probe reads on each worker right outside a window of RATE or TAIL. Hooks nest: the last to be
+ * called before is the first to be called after. */
 struct pb_hook {
-    void (*before)(void *state); /* both may be NULL */
+    void (*before)(void *state);
     void (*after)(void *state);
     size_t state_bytes;
+    void (*ready)(void *state); /* before the workers line up; may be NULL, as the two above */
 };
 
 enum { PB_HOOKS_MAX = 32 };

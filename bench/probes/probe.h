@@ -24,6 +24,8 @@ struct pb_observation {
     const struct pb_watch *watch; /* both sides of the rate window; NULL when nobody looked */
     struct pb_heap_stats stats;                   /* the difference over the rate window for counters,
                                                      the value after it for levels */
+    char *warn; /* of `warn_size`: where a probe may leave one line for the reader; may be NULL */
+    size_t warn_size;
 };
 
 struct pb_metric {
@@ -40,7 +42,9 @@ struct pb_probe {
     const struct pb_metric *metrics;
     size_t worker_bytes; /* of state for each worker and phase, zeroed; 0 = none */
 
-    /* Optional, on the worker, right outside the window of `phase` (RATE or TAIL). */
+    /* Optional, on the worker, right outside the window of `phase` (RATE or TAIL). `ready` comes
+     * before the workers line up, for what takes long; the `after` of the last probe comes first. */
+    void (*ready)(void *state);
     void (*before)(void *state);
     void (*after)(void *state);
 

@@ -10,7 +10,7 @@
 #include "registry.h"
 #include "workloads/workload.h"
 
-enum { PB_CELL_NAME_MAX = 512, PB_CELL_PARAMS_MAX = 1024 };
+enum { PB_CELL_NAME_MAX = 512, PB_CELL_PARAMS_MAX = 1024, PB_CELL_COUNTERS_MAX = 2048 };
 
 /* What to run; plain text and numbers, so that it crosses to a child and into a record unchanged. */
 struct pb_cell_spec {
@@ -32,6 +32,7 @@ struct pb_cell_spec {
     uint64_t sample_gap; /* mean steps between two sampled operations; 0 = off */
     bool audit;
     uint64_t memory_limit; /* bytes that the strategy may take, 0: any; the run's, not the cell's own */
+    char counters[PB_CELL_COUNTERS_MAX]; /* events to count (pb_perf_to_text); the run's, as above */
     unsigned layout;       /* which placement of the program's code runs it; the block's, as above */
 };
 
@@ -44,7 +45,7 @@ enum pb_status {
 };
 extern const char *const pb_status_names[]; /* "ok", "failed", ..., NULL */
 
-enum { PB_METRICS_MAX = 128 };
+enum { PB_METRICS_MAX = 192 };
 
 /* What came of it. */
 struct pb_cell_result {
@@ -53,6 +54,7 @@ struct pb_cell_result {
     unsigned workers;
     uint64_t stream_hash;  /* of the operations executed in the rate window */
     struct pb_tally rate, audit;
+    char warn[160];        /* what a probe says of itself, one line; "" if nothing */
     char version[128];     /* of the allocator that answered */
     char placement[256];   /* "P#0,P#1" */
     bool oversubscribed, banked;

@@ -181,7 +181,9 @@ static void probe_values(struct pb_cell *cell)
                                .free_hist = result->free_hist,
                                .audit = cell->audited ? &cell->audit : NULL,
                                .watch = &cell->watch,
-                               .stats = stats_of_window(cell)};
+                               .stats = stats_of_window(cell),
+                               .warn = result->warn,
+                               .warn_size = sizeof result->warn};
     const struct pb_probe *probe;
     size_t value = 0;
     for (size_t i = 0; (probe = pb_probe_at(i)) != NULL; i++) {

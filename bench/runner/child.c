@@ -132,6 +132,9 @@ int pb_child_run(int in, int out)
     }
     json_int_t bytes = json_integer_value(json_object_get(json, "memory_limit"));
     shell.spec.memory_limit = bytes > 0 ? (uint64_t)bytes : 0;
+    const char *counters = json_string_value(json_object_get(json, "counters"));
+    snprintf(shell.spec.counters, sizeof shell.spec.counters, "%s",
+             counters != NULL ? counters : "");
     json_decref(json);
     run_cell(&shell, &row);
     int error = write_result(out, &result, &row);

@@ -54,6 +54,8 @@ const struct pb_option pb_setting_rows[] = {
             "that a strategy may make writable; 0: any"),
     SETTING(sample_gap, PB_OPTION_UINT, "steps", "256", 0, 1ull << 32,
             "mean steps between two timed operations; 0: off"),
+    SETTING(counters, PB_OPTION_TEXT, NULL, "default", 0, 0,
+            "events of the processor to count: default, off, or names as 'perf list' has them"),
     {.type = PB_OPTION_END},
 };
 

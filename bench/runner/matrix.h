@@ -65,6 +65,7 @@ struct pb_settings {
     uint64_t timeout;      /* seconds a cell */
     uint64_t memory_limit; /* bytes that the strategy may make writable in a child; 0 = any */
     uint64_t sample_gap;   /* mean steps between two samples; 0 = off */
+    char counters[PB_OPTION_TEXT_MAX]; /* events to count: perf_events.h, pb_perf_parse */
 };
 extern const struct pb_option pb_setting_rows[];
 

@@ -4,6 +4,7 @@
  * two variants, "explicit:0,2,core" two policies. Commas in parentheses never end an item. */
 #include "runner/matrix.h"
 
+#include "engine/perf_events.h"
 #include "runner/params.h"
 
 #include <ctype.h>
@@ -246,6 +247,7 @@ static int override_setting(struct pb_matrix *matrix, const char *key, const cha
                             char *message, size_t message_size)
 {
     char what[PB_MESSAGE_MAX] = "", label[PB_VARIANT_MAX];
+    struct pb_perf_set set;
     int error;
     if (strcmp(key, "scale") == 0)
         error = pb_scale_parse(value, &matrix->scale, what, sizeof what);
@@ -257,6 +259,8 @@ static int override_setting(struct pb_matrix *matrix, const char *key, const cha
         if (error == 0)
             snprintf(matrix->settings.reference, sizeof matrix->settings.reference, "%s", label);
     }
+    if (error == 0 && strcmp(key, "counters") == 0)
+        error = pb_perf_parse(value, &set, what, sizeof what);
     if (error != 0)
         snprintf(message, message_size, "--%s: %s", flag_of(key), what);
     return error == 0 ? 0 : -EINVAL;

@@ -3,6 +3,7 @@
  * place in the file. */
 #include "runner/matrix_reader.h"
 
+#include "engine/perf_events.h"
 #include "runner/toml.h"
 
 #include <errno.h>
@@ -76,6 +77,7 @@ static int read_whole(const struct pb_reader *r)
 {
     char label[PB_VARIANT_MAX], message[PB_MESSAGE_MAX];
     struct pb_matrix *m = r->matrix;
+    struct pb_perf_set set;
     if (m->workloads.n + m->includes.n == 0)
         return pb_reader_fail(r, "", "there is no [[workload]]: nothing to run");
     for (size_t i = 0; i < m->workloads.n && m->axes[PB_AXIS_ALLOC] == NULL; i++)
@@ -89,6 +91,8 @@ static int read_whole(const struct pb_reader *r)
                           sizeof message) != 0)
         return pb_reader_fail(r, "reference", "reference: %s", message);
     snprintf(m->settings.reference, sizeof m->settings.reference, "%s", label);
+    if (pb_perf_parse(m->settings.counters, &set, message, sizeof message) != 0)
+        return pb_reader_fail(r, "counters", "counters: %s", message);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 /* Running a plan: runner.h. What is left of one is runner_resume.c's. */
 #include "runner/runner.h"
 
+#include "engine/perf_events.h"
 #include "engine/rng.h"
 #include "runner/limit.h"
 #include "runner/machine.h"
@@ -24,9 +25,10 @@ enum { PADDING_BYTES = 4096, STREAM_PADDING = 0x70616464 };
 /* Applied in this order, whatever the order on the command line: what runs before what it is given.
  */
 static const char *const override_order[] = {
-    "workload",     "trace",      "alloc", "threads",       "pin",    "dispatch", "memory",
-    "start",        "arrival",    "delay", "oversubscribe", "blocks", "seed",     "timeout",
-    "memory_limit", "sample_gap", "scale", "reference",     "aa",     "audit",    "set"};
+    "workload", "trace",   "alloc",        "threads",    "pin",           "dispatch",
+    "memory",   "start",   "arrival",      "delay",      "oversubscribe", "blocks",
+    "seed",     "timeout", "memory_limit", "sample_gap", "scale",         "reference",
+    "aa",       "audit",   "counters",     "set"};
 
 static double now(void)
 {
@@ -136,12 +138,19 @@ static uint64_t memory_limit(const struct pb_work *s)
     return pb_suite_sanitizer[0] == '\0' ? s->matrix->settings.memory_limit : 0;
 }
 
-/* What the child reads: the spec, and the limit that it sets itself. malloc'ed. */
+/* What the child reads: the spec, the limit that it sets itself and the events that it counts.
+ * malloc'ed. */
 static char *child_input(const struct pb_work *s, const struct pb_cell_spec *spec)
 {
+    struct pb_perf_set set;
+    char events[PB_PERF_TEXT_MAX], message[PB_MESSAGE_MAX];
     json_t *json = pb_wire_spec_to_json(spec);
     if (json == NULL)
         return NULL;
+    if (pb_perf_parse(s->matrix->settings.counters, &set, message, sizeof message) != 0 ||
+        pb_perf_to_text(&set, events, sizeof events) != 0)
+        events[0] = '\0';
+    json_object_set_new(json, "counters", json_string(events));
     json_object_set_new(json, "memory_limit", json_integer((json_int_t)memory_limit(s)));
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);

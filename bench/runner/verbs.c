@@ -58,6 +58,7 @@ static const struct {
     {"aa", "aa"},
     {"audit", "audit"},
     {"memory-limit", "memory_limit"},
+    {"counters", "counters"},
 };
 
 /* What the command line says of the matrix; repeated options gather. */

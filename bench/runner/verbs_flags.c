@@ -35,6 +35,8 @@ const struct pb_flag pb_verb_flags[] = {
     {MATRIX, "audit", 0, "on|off", "the pass that checks every block and measures memory", HOW},
     {MATRIX, "timeout", 0, "SECONDS", "a cell that takes longer is ended", HOW},
     {MATRIX, "memory-limit", 0, "SIZE", "that a strategy may make writable: 512M, 4G; 0: any", HOW},
+    {MATRIX, "counters", 0, "LIST",
+     "events of the processor: default, off, or names as 'perf list' has them", HOW},
     {"run", "out", 'o', "DIR", "the run's folder (standard: a new one under results)", OUTPUT},
     {"run resume", "figures", 0, NULL, "draw the figures at the end", OUTPUT},
     {"run resume", "quiet", 'q', NULL, "no progress", OUTPUT},

@@ -234,6 +234,8 @@ static int put_figures(json_t *object, const struct pb_cell_result *result)
     error |= json_object_set_new(ops, "steps", json_integer((json_int_t)result->steps));
     error |= put_fields(audit, tally_fields, &result->audit);
     error |= put_metrics(m, warn, result->values);
+    if (result->warn[0] != '\0')
+        error |= json_array_append_new(warn, json_string(result->warn));
     if (result->alloc_hist != NULL)
         error |= json_object_set_new(hist, "alloc", hist_json(result->alloc_hist));
     if (result->free_hist != NULL)

@@ -140,7 +140,7 @@ static const struct bad {
 } bads[] = {
     {"blokcs = 3\n" SMALL, "1:1",
      "unknown key 'blokcs'; allowed: name, title, reference, exploratory, "
-     "aa, audit, blocks, seed, timeout, memory_limit, sample_gap, scale, "
+     "aa, audit, blocks, seed, timeout, memory_limit, sample_gap, counters, scale, "
      "axes, workload, include, exclude"},
     {"blocks = 0\n" SMALL, "1:10", NULL},
     {"blocks = 1001\n" SMALL, "1:10", NULL},

@@ -96,14 +96,19 @@ static const struct pb_workload fake = {
 static const struct pb_workload fake_bare = {.name = "bare", .steps = fake_steps};
 static const struct pb_loop loop = {NULL, fake_run, fake_timed};
 
-/* A hook that counts; `after` counts only behind its `before`. */
+/* A hook that counts; `before` counts only behind its `ready`, `after` only behind its `before`. */
 struct hook_state {
-    unsigned before, after;
+    unsigned before, after, ready;
 };
+
+static void hook_ready(void *state)
+{
+    ((struct hook_state *)state)->ready++;
+}
 
 static void hook_before(void *state)
 {
-    ((struct hook_state *)state)->before++;
+    ((struct hook_state *)state)->before += ((struct hook_state *)state)->ready == 1;
 }
 
 static void hook_after(void *state)
@@ -119,15 +124,19 @@ static void stateless_after(void *state)
 }
 
 static const struct pb_hook hooks[] = {
-    {NULL, NULL, 0},
-    {hook_before, hook_after, sizeof(struct hook_state)},
-    {NULL, stateless_after, 0},
+    {.before = NULL},
+    {.ready = hook_ready,
+     .before = hook_before,
+     .after = hook_after,
+     .state_bytes = sizeof(struct hook_state)},
+    {.after = stateless_after},
 };
 
 static struct pb_worker workers[WORKERS];
 static struct pb_arena arena;
 
-static void open_session(struct pb_session *session, uint64_t sample_gap)
+static void open_session_with(struct pb_session *session, uint64_t sample_gap,
+                              const struct pb_hook *with, unsigned with_n)
 {
     memset(diaries, 0, sizeof diaries);
     memset(workers, 0, sizeof workers);
@@ -137,8 +146,8 @@ static void open_session(struct pb_session *session, uint64_t sample_gap)
                                    .n = WORKERS,
                                    .sample_gap = sample_gap,
                                    .seed = 1,
-                                   .hooks = hooks,
-                                   .hooks_n = 3};
+                                   .hooks = with,
+                                   .hooks_n = with_n};
     for (unsigned i = 0; i < WORKERS; i++) {
         workers[i].index = i;
         workers[i].count = WORKERS;
@@ -149,6 +158,11 @@ static void open_session(struct pb_session *session, uint64_t sample_gap)
     assert_int_equal(pb_arena_open(&arena, 16 << 20), 0);
     assert_int_equal(pb_team_open(WORKERS, true, NULL, NULL, &session->team), 0);
     assert_int_equal(pb_session_prepare(session, &arena), 0);
+}
+
+static void open_session(struct pb_session *session, uint64_t sample_gap)
+{
+    open_session_with(session, sample_gap, hooks, sizeof hooks / sizeof *hooks);
 }
 
 static void close_session(struct pb_session *session)
@@ -349,6 +363,44 @@ static void hooks_surround_timed_windows_alone(void **state)
     close_session(&session);
 }
 
+/* The order of two hooks' calls on a worker; the outer one keeps it at its end. */
+static _Thread_local char calls[8];
+static _Thread_local unsigned calls_n;
+
+#define NOTES(name, what)                                                                          \
+    static void name(void *state)                                                                  \
+    {                                                                                              \
+        (void)state;                                                                               \
+        calls[calls_n++] = what;                                                                   \
+    }
+NOTES(outer_ready, 'R')
+NOTES(inner_ready, 'r')
+NOTES(outer_before, 'B')
+NOTES(inner_before, 'b')
+NOTES(inner_after, 'a')
+
+static void outer_after(void *state)
+{
+    calls[calls_n++] = 'A';
+    memcpy(state, calls, sizeof calls);
+}
+
+static void hooks_nest(void **state)
+{
+    static const struct pb_hook nested[] = {
+        {.ready = outer_ready, .before = outer_before, .after = outer_after, .state_bytes = 8},
+        {.ready = inner_ready, .before = inner_before, .after = inner_after},
+    };
+    (void)state;
+    struct pb_session session;
+    open_session_with(&session, 0, nested, 2);
+    pb_session_run(&session, PB_PHASE_RATE, &loop, UINT64_MAX);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_memory_equal((const char *)session.hook_states[PB_PHASE_RATE][0] + i * 8, "RrBbaA",
+                            6);
+    close_session(&session);
+}
+
 static void begin_and_end_are_optional(void **state)
 {
     (void)state;
@@ -386,6 +438,7 @@ int main(void)
         cmocka_unit_test(without_sampling_nothing_is_timed),
         cmocka_unit_test(a_stream_that_fails_ends_its_window_alone),
         cmocka_unit_test(hooks_surround_timed_windows_alone),
+        cmocka_unit_test(hooks_nest),
         cmocka_unit_test(begin_and_end_are_optional),
         cmocka_unit_test(too_small_an_arena_is_reported),
     };
