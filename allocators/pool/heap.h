@@ -13,13 +13,15 @@ struct pool_thread {
     _Atomic uint64_t allocs, frees;
     _Atomic uint64_t requested; /* bytes, less those freed: modulo 2^64 */
     _Atomic uint64_t reallocs;
-    uint32_t tag; /* of its blocks; const */
+    uint64_t mark; /* of its blocks (header.h); const */
+    uint32_t tag;  /* likewise */
 } PB_CACHE_ALIGNED;
 
 struct pool_heap {
     struct pb_heap head;
     struct pool *pool;
     struct pool_space *common; /* NULL: its requests are not the common case (quick.h) */
+    KIRQL below;               /* `common` serves calls at a level below this; 0 if it is NULL */
     struct pool_front *front;
     unsigned type;         /* POOL_TYPE bits of every request */
     enum pool_class class; /* what serves them: a profile without NX has no such class */

@@ -37,7 +37,7 @@ enum {
     POOL_PAGE_GRANULES = 512, /* at most: granules of 8 bytes */
     POOL_PAGE_WIDE = 256,     /* granules of 16 bytes */
     POOL_LARGEST_WIDE = 4096 - 32,
-    POOL_MAP_WORDS = POOL_PAGE_GRANULES / 64
+    POOL_MAP_WORDS = POOL_PAGE_GRANULES / 64 + 1
 };
 
 /* The links of a narrow free block: arena offsets of other blocks' links; 0 is the list's head. */
@@ -56,9 +56,13 @@ struct pool_descriptor {
     uint64_t pages_taken; /* since open */
     uint64_t RunningDeAllocs;
     unsigned index; /* const: PoolIndex of its blocks */
-    /* bit b of the map: list b has an entry. Written under the guard, read without. */
+    unsigned place; /* const: the same in its place in a header's first half */
+    /* bit b of the map: the list of blocks of b granules has an entry. Written under the guard,
+     * read without. The word behind those of a page's granules ends a search: const, its last bit
+     * is set. */
     _Atomic uint64_t listed[POOL_MAP_WORDS] PB_CACHE_ALIGNED;
     _Atomic uint64_t pending PB_CACHE_ALIGNED; /* delayed frees: pending.h */
+    struct pool_space *space;                  /* const: whose it is */
     union {
         LIST_ENTRY wide[POOL_PAGE_WIDE];
         struct pool_link narrow[POOL_PAGE_GRANULES];
