@@ -45,8 +45,16 @@ struct pool_link {
     uint32_t next, previous;
 };
 
-/* One pool: NT's POOL_DESCRIPTOR. */
+/* One pool: NT's POOL_DESCRIPTOR. A processor that compares only the low 12 bits of addresses at
+ * first takes a load for one of what was just stored at the same place of another page, and waits.
+ * So what every call writes lies in the middle of a page: first blocks of pages, their links, and
+ * the heads of the lists of long blocks, which most splits and joins write, lie elsewhere. */
 struct pool_descriptor {
+    union {
+        LIST_ENTRY wide[POOL_PAGE_WIDE];
+        struct pool_link narrow[POOL_PAGE_GRANULES];
+    } heads PB_CACHE_ALIGNED; /* guarded: NT's ListHeads */
+    unsigned char apart[PAGE_SIZE / 2];
     union pool_guard guard PB_CACHE_ALIGNED;
     /* guarded, and hot; no two that one call changes lie side by side: compilers would join their
      * stores into one that the next call's load cannot be forwarded from */
@@ -63,10 +71,6 @@ struct pool_descriptor {
     _Atomic uint64_t listed[POOL_MAP_WORDS] PB_CACHE_ALIGNED;
     _Atomic uint64_t pending PB_CACHE_ALIGNED; /* delayed frees: pending.h */
     struct pool_space *space;                  /* const: whose it is */
-    union {
-        LIST_ENTRY wide[POOL_PAGE_WIDE];
-        struct pool_link narrow[POOL_PAGE_GRANULES];
-    } heads PB_CACHE_ALIGNED; /* guarded: NT's ListHeads */
 };
 
 /* Big allocations; under the page layer's guard. */
