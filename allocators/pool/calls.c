@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The strategy's calls. The shortest way is a lookaside list's hit; where that cannot be, each goes
- * on by a jump to a function that does the rest and counts for itself, so that the shortest way
- * saves no registers: blocks cut and joined, then whatever is not common (quick.h), then what the
- * caller's
- * rules decide (front.h). Threads: as in strategy.c. May touch: the pool, the thread's counters. */
+/* The strategy's calls. Each begins with what decides where it goes on, and goes on by a jump, to a
+ * lookaside list's hit or to blocks cut and joined, and from there to whatever is not common
+ * (quick.h) or is by the caller's rules (front.h). Each of these functions does the rest and counts
+ * for itself, so that none saves registers for another. Threads: as in strategy.c. May touch: the
+ * pool, the thread's counters. */
 #include "path.h"
 #include "pool/heap.h"
 #include "pool/hot.h"
@@ -45,26 +45,32 @@ static PB_NOINLINE void *allocate_uncommon(struct pool_heap *heap, struct pb_thr
 static PB_NOINLINE void *allocate_searched(struct pool_heap *heap, struct pb_thread *thread,
                                            size_t bytes)
 {
-    const struct pool_want want = {pool_granules(heap->common, bytes, true), 1, heap->used};
+    const struct pool_want want = {pool_granules(heap->common, bytes, true), 1,
+                                   thread_of(thread)->mark};
     struct pool_header *header = pb_pool_carve(heap->common, want);
     if (header == NULL)
         return NULL;
     count_alloc(thread, bytes);
-    return pool_quick_finish(header, thread_of(thread)->tag);
+    return pool_quick_finish(header);
 }
 
+/* Past the lists, or for what they do not have. */
 static PB_NOINLINE void *allocate_cut(struct pool_heap *heap, struct pb_thread *thread,
                                       size_t bytes)
 {
     struct pool_space *space = heap->common;
-    void *block = NULL;
-    if (PB_LIKELY(space->quick != NULL))
-        block = pool_quick_carve(space, pool_granules(space, bytes, true), heap->used,
-                                 thread_of(thread)->tag);
-    if (PB_UNLIKELY(block == NULL))
+    struct pool_descriptor *descriptor = space->quick;
+    struct pool_hold hold;
+    if (PB_UNLIKELY(bytes > POOL_LARGEST_WIDE))
+        return allocate_uncommon(heap, thread, bytes);
+    if (PB_UNLIKELY(descriptor == NULL))
         return allocate_searched(heap, thread, bytes);
-    count_alloc(thread, bytes);
-    return block;
+    const struct pool_want want = {pool_granules(space, bytes, true), 1, thread_of(thread)->mark};
+    size_t size = pool_quick_find(space, descriptor, want.granules, &hold);
+    if (PB_UNLIKELY(size >= POOL_PAGE_WIDE))
+        return allocate_searched(heap, thread, bytes);
+    count_alloc(thread, bytes); /* first: it is certain, and what follows needs the registers */
+    return pool_quick_carve(space, descriptor, size, &want, &hold);
 }
 
 /* The processor's list is empty, or processors have none. */
@@ -82,15 +88,12 @@ static PB_NOINLINE void *allocate_missed(struct pool_heap *heap, struct pb_threa
     return pool_quick_renew(user, granules, heap->used, thread_of(thread)->tag);
 }
 
-PB_NOINLINE void *pb_pool_alloc(struct pb_heap *heap, struct pb_thread *thread, size_t bytes)
+/* By the processor's list. */
+static PB_NOINLINE void *allocate_listed(struct pool_heap *pool, struct pb_thread *thread,
+                                         size_t bytes)
 {
-    struct pool_heap *pool = heap_of(heap);
     struct pool_space *space = pool->common;
-    if (PB_UNLIKELY(space == NULL || bytes > POOL_LARGEST_WIDE || pb_irql > pool->level))
-        return allocate_uncommon(pool, thread, bytes);
     unsigned granules = pool_granules(space, bytes, true);
-    if (granules > space->lists.sizes)
-        return allocate_cut(pool, thread, bytes);
     union pool_list *list = pool_list_known(&space->lists, granules);
     if (PB_UNLIKELY(list == NULL))
         return space->lists.processors == NULL ? allocate_missed(pool, thread, bytes)
@@ -100,6 +103,16 @@ PB_NOINLINE void *pb_pool_alloc(struct pb_heap *heap, struct pb_thread *thread, 
         return allocate_missed(pool, thread, bytes);
     count_alloc(thread, bytes);
     return pool_quick_renew(user, granules, pool->used, thread_of(thread)->tag);
+}
+
+PB_NOINLINE void *pb_pool_alloc(struct pb_heap *heap, struct pb_thread *thread, size_t bytes)
+{
+    struct pool_heap *pool = heap_of(heap);
+    if (PB_UNLIKELY(pb_irql >= pool->below))
+        return allocate_uncommon(pool, thread, bytes);
+    if (bytes >= pool->common->lists.beyond)
+        return allocate_cut(pool, thread, bytes);
+    return allocate_listed(pool, thread, bytes);
 }
 
 static PB_NOINLINE void free_uncommon(struct pool_heap *pool, struct pb_thread *thread, void *block,
@@ -118,20 +131,22 @@ static PB_NOINLINE void free_checked(struct pool_heap *pool, struct pb_thread *t
         count_free(thread, bytes);
 }
 
-static PB_NOINLINE void free_joined(struct pool_heap *pool, void *block)
+static PB_NOINLINE void free_joined(struct pool_descriptor *descriptor, void *block,
+                                    size_t granules)
 {
-    pool_quick_join(pool->common, pool_header_before(block, true));
+    pool_quick_join(descriptor, pool_header_before(block, true), granules);
 }
 
 PB_INLINE void free_past_lists(struct pool_heap *pool, struct pb_thread *thread, void *block,
-                               size_t bytes)
+                               size_t bytes, unsigned granules)
 {
-    if (PB_UNLIKELY(pool->common->quick == NULL)) {
+    struct pool_descriptor *descriptor = pool->common->quick;
+    if (PB_UNLIKELY(descriptor == NULL)) {
         free_checked(pool, thread, block, bytes);
         return;
     }
     count_free(thread, bytes); /* first: what follows is a jump */
-    free_joined(pool, block);
+    free_joined(descriptor, block, granules);
 }
 
 /* The processor's list is full, or processors have none. */
@@ -145,25 +160,14 @@ static PB_NOINLINE void free_overflowing(struct pool_heap *heap, struct pb_threa
         return;
     }
     pb_path_slow(PB_PATH_OVERFLOW);
-    free_past_lists(heap, thread, block, bytes);
+    free_past_lists(heap, thread, block, bytes, granules);
 }
 
-PB_NOINLINE void pb_pool_free(struct pb_heap *heap, struct pb_thread *thread, void *block,
-                              size_t bytes)
+/* By the processor's list. */
+static PB_NOINLINE void free_listed(struct pool_heap *pool, struct pb_thread *thread, void *block,
+                                    size_t bytes, unsigned granules)
 {
-    struct pool_heap *pool = heap_of(heap);
     struct pool_space *space = pool->common;
-    unsigned granules = 0;
-    if (PB_LIKELY(space != NULL && pb_irql <= pool->level))
-        granules = pool_quick_granules(space, block);
-    if (PB_UNLIKELY(granules == 0)) {
-        free_uncommon(pool, thread, block, bytes);
-        return;
-    }
-    if (granules > space->lists.sizes) {
-        free_past_lists(pool, thread, block, bytes);
-        return;
-    }
     union pool_list *list = pool_list_known(&space->lists, granules);
     if (PB_UNLIKELY(list == NULL) && space->lists.processors != NULL)
         free_uncommon(pool, thread, block, bytes);
@@ -172,6 +176,22 @@ PB_NOINLINE void pb_pool_free(struct pb_heap *heap, struct pb_thread *thread, vo
         free_overflowing(pool, thread, block, bytes);
     else
         count_free(thread, bytes);
+}
+
+PB_NOINLINE void pb_pool_free(struct pb_heap *heap, struct pb_thread *thread, void *block,
+                              size_t bytes)
+{
+    struct pool_heap *pool = heap_of(heap);
+    struct pool_space *space = pool->common;
+    unsigned granules = 0;
+    if (PB_LIKELY(pb_irql < pool->below))
+        granules = pool_quick_granules(space, block);
+    if (PB_UNLIKELY(granules == 0))
+        free_uncommon(pool, thread, block, bytes);
+    else if (granules > space->lists.sizes)
+        free_past_lists(pool, thread, block, bytes, granules);
+    else
+        free_listed(pool, thread, block, bytes, granules);
 }
 
 void *pb_pool_aligned(struct pb_heap *heap, struct pb_thread *thread, size_t alignment,

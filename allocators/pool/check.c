@@ -165,8 +165,9 @@ static int check_list(const struct check_census *census, const struct pool_space
     const void *before = NULL;
     const void *entry = check_step(space, descriptor, list, NULL, false);
     /* relaxed: nobody else is in the pool */
-    uint64_t bits = atomic_load_explicit(&descriptor->listed[list / 64], memory_order_relaxed);
-    if ((bits >> list % 64 & 1) != (entry != NULL))
+    uint64_t bits =
+        atomic_load_explicit(&descriptor->listed[(list + 1) / 64], memory_order_relaxed);
+    if ((bits >> (list + 1) % 64 & 1) != (entry != NULL))
         return check_fault(census, "bitmap disagrees with list", descriptor);
     for (; entry != NULL; entry = check_step(space, descriptor, list, entry, false)) {
         if (!check_link(space, entry, list))

@@ -42,10 +42,11 @@ PB_INLINE struct pool_header *engine_search(struct pool_space *space,
                                             const struct pool_want *want, struct pool_fault *fault,
                                             bool wide)
 {
-    unsigned list = want->granules + want->align - 2 + space->shape.search_ahead;
+    size_t size = want->granules + want->align - 1 + space->shape.search_ahead;
     fault->code = 0;
-    for (list = pool_search(descriptor, list, wide); list < POOL_PAGE_GRANULES;
-         list = pool_search(descriptor, list + 1, wide)) {
+    for (size = pool_search(descriptor, size); size < pool_page_granules(space, wide);
+         size = pool_search(descriptor, size + 1)) {
+        unsigned list = (unsigned)size - 1;
         struct pool_header *header = engine_take(space, descriptor, list, want, fault, wide);
         if (PB_LIKELY(header != NULL) || fault->code != 0)
             return header;
@@ -135,13 +136,17 @@ static PB_NOINLINE bool engine_cached_intact(const struct pool_header *header, u
     return false;
 }
 
-/* What stands in a new block; returns its address. */
+PB_INLINE uint64_t engine_mark(const struct pool_request *request, bool wide)
+{
+    return pool_mark(pool_type_used(request->type), pool_tag_stored(request->tag), wide);
+}
+
+/* What stands in a new block, whose header says what it is; returns its address. */
 PB_INLINE void *engine_finish(const struct pool_space *space, struct pool_header *header,
                               unsigned granules, const struct pool_request *request, bool wide)
 {
     uint32_t tag = pool_tag_stored(request->tag);
     size_t bytes = (size_t)granules << pool_shift(space, wide);
-    header->tag = tag;
     memset(pool_user(header, wide), 0, wide ? 16 : 8); /* two pointers: no links are shown */
     if (PB_UNLIKELY((request->type & POOL_TYPE_CHARGED) != 0))
         *pool_owner(header, bytes, wide) = request->owner;
@@ -158,7 +163,8 @@ PB_INLINE void *engine_renew(const struct pool_space *space, void *user,
     struct pool_header *header = pool_header_before(user, wide);
     if (PB_UNLIKELY(space->shape.checked) && !engine_cached_intact(header, want->granules, wide))
         return NULL;
-    pool_set_size(header, want->granules, want->type, wide);
+    pool_set_size(header, want->granules, pool_type_used(request->type), wide);
+    header->tag = pool_tag_stored(request->tag);
     return engine_finish(space, header, want->granules, request, wide);
 }
 
@@ -177,8 +183,7 @@ static PB_NOINLINE void *engine_special(struct pool_space *space,
     size_t align = exact.alignment > space->shape.alignment ? exact.alignment : 0;
     if (exact.bytes > space->shape.largest || align >= PAGE_SIZE)
         return pb_pool_whole_allocate(space, &exact);
-    struct pool_want want = {pool_granules(space, exact.bytes, wide), 1,
-                             pool_type_used(exact.type)};
+    struct pool_want want = {pool_granules(space, exact.bytes, wide), 1, engine_mark(&exact, wide)};
     bool offset = align != 0 && space->shape.granule != space->shape.header_bytes;
     if (offset) /* the block is long enough to choose an aligned place in */
         want.granules = pool_granules(space, exact.bytes + align, wide);
@@ -204,7 +209,7 @@ PB_INLINE void *engine_allocate(const struct pool *pool, const struct pool_reque
         PB_UNLIKELY((request->type & space->shape.aligned_types) != 0))
         return engine_special(space, request, wide);
     const struct pool_want want = {pool_granules(space, request->bytes, wide), 1,
-                                   pool_type_used(request->type)};
+                                   engine_mark(request, wide)};
     if (want.granules <= space->lists.sizes) {
         void *cached = pool_lists_take(&space->lists, want.granules, wide);
         if (cached != NULL)

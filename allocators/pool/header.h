@@ -9,6 +9,7 @@
  *          under the guard of the block's pool, for it belongs to the block below. The owner reads
  *          PoolIndex there, and neighbours read PoolType: so both halves are atomic and relaxed,
  *          each accessed as a whole. What they say is ordered by the guard, or does not change.
+ *          Who makes a block has it alone, and writes both and the tag in one store.
  * May include: nt/, hot.h. */
 #ifndef PB_POOL_HEADER_H
 #define PB_POOL_HEADER_H
@@ -20,9 +21,14 @@
 #include <stdatomic.h>
 
 struct pool_header {
-    _Atomic uint16_t previous; /* PreviousSize, PoolIndex */
-    _Atomic uint16_t size;     /* BlockSize, PoolType */
-    uint32_t tag;
+    union {
+        struct {
+            _Atomic uint16_t previous; /* PreviousSize, PoolIndex */
+            _Atomic uint16_t size;     /* BlockSize, PoolType */
+            uint32_t tag;
+        };
+        _Atomic uint64_t whole; /* of a block that is being made */
+    };
     PEPROCESS owner; /* wide only: a narrow header ends before it */
 };
 
@@ -40,6 +46,7 @@ enum {
 };
 _Static_assert(sizeof(struct pool_header) == POOL_HEADER_WIDE, "the x64 header");
 _Static_assert(offsetof(struct pool_header, owner) == POOL_HEADER_NARROW, "the x86 header");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "`whole` has the members low to high");
 _Static_assert(POOL_TYPE_KEPT + 1 < POOL_TYPE_CACHED, "what is kept does not reach the mark");
 
 PB_INLINE unsigned pool_size_bits(bool wide)
@@ -83,18 +90,34 @@ PB_INLINE unsigned pool_type(const struct pool_header *header, bool wide)
     return pool_size_half(header) >> pool_size_bits(wide);
 }
 
+PB_INLINE void pool_set_first(struct pool_header *header, unsigned half)
+{
+    atomic_store_explicit(&header->previous, (uint16_t)half, memory_order_relaxed);
+}
+
 PB_INLINE void pool_set_previous(struct pool_header *header, unsigned previous, unsigned index,
                                  bool wide)
 {
-    uint16_t half = (uint16_t)(previous | index << pool_size_bits(wide));
-    atomic_store_explicit(&header->previous, half, memory_order_relaxed);
+    pool_set_first(header, previous | index << pool_size_bits(wide));
 }
 
-PB_INLINE void pool_set_size(struct pool_header *header, unsigned granules, unsigned type,
-                             bool wide)
+PB_INLINE void pool_set_size(struct pool_header *header, size_t granules, unsigned type, bool wide)
 {
     uint16_t half = (uint16_t)(granules | type << pool_size_bits(wide));
     atomic_store_explicit(&header->size, half, memory_order_relaxed);
+}
+
+/* What the header of a block in use says besides sizes and pool, in its place. */
+PB_INLINE uint64_t pool_mark(unsigned type, uint32_t tag, bool wide)
+{
+    return (uint64_t)tag << 32 | (uint64_t)type << (16 + pool_size_bits(wide));
+}
+
+/* The header of a new block. `half`: its first. */
+PB_INLINE void pool_set_whole(struct pool_header *header, unsigned half, size_t granules,
+                              uint64_t mark)
+{
+    atomic_store_explicit(&header->whole, mark | granules << 16 | half, memory_order_relaxed);
 }
 
 /* What stands in a block for a tag. */
@@ -131,16 +154,16 @@ PB_INLINE struct pool_header *pool_header_before(const void *user, bool wide)
 }
 
 /* The header so many granules behind (before) another. */
-PB_INLINE struct pool_header *pool_behind(const struct pool_header *header, unsigned granules,
+PB_INLINE struct pool_header *pool_behind(const struct pool_header *header, size_t granules,
                                           unsigned shift)
 {
-    return (struct pool_header *)((uintptr_t)header + ((size_t)granules << shift));
+    return (struct pool_header *)((uintptr_t)header + (granules << shift));
 }
 
-PB_INLINE struct pool_header *pool_before(const struct pool_header *header, unsigned granules,
+PB_INLINE struct pool_header *pool_before(const struct pool_header *header, size_t granules,
                                           unsigned shift)
 {
-    return (struct pool_header *)((uintptr_t)header - ((size_t)granules << shift));
+    return (struct pool_header *)((uintptr_t)header - (granules << shift));
 }
 
 /* Where the process that a block is charged to stands: in the header, or in the last pointer of a

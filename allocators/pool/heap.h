@@ -13,13 +13,15 @@ struct pool_thread {
     _Atomic uint64_t allocs, frees;
     _Atomic uint64_t requested; /* bytes, less those freed: modulo 2^64 */
     _Atomic uint64_t reallocs;
-    uint32_t tag; /* of its blocks; const */
+    uint64_t mark; /* of its blocks (header.h); const */
+    uint32_t tag;  /* likewise */
 } PB_CACHE_ALIGNED;
 
 struct pool_heap {
     struct pb_heap head;
     struct pool *pool;
     struct pool_space *common; /* NULL: its requests are not the common case (quick.h) */
+    KIRQL below;               /* `common` serves calls at a level below this; 0 if it is NULL */
     struct pool_front *front;
     unsigned type;         /* POOL_TYPE bits of every request */
     enum pool_class class; /* what serves them: a profile without NX has no such class */
@@ -43,10 +45,15 @@ PB_INLINE struct pool_thread *thread_of(struct pb_thread *thread)
     return (struct pool_thread *)(void *)thread;
 }
 
+/* In one instruction where there is one: compilers make three of an atomic load and store. */
 PB_INLINE void count(_Atomic uint64_t *counter, uint64_t by)
 {
+#if defined(__x86_64__)
+    __asm__ volatile("addq %1, %0" : "+m"(*(uint64_t *)counter) : "er"(by));
+#else
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
                           memory_order_relaxed);
+#endif
 }
 
 PB_INLINE void count_alloc(struct pb_thread *thread, size_t bytes)

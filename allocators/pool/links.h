@@ -9,32 +9,36 @@
 #include "pool/space.h"
 
 /* Relaxed: the bit is a hint to readers without the guard, who look again with it. */
-PB_INLINE void pool_set_listed(struct pool_descriptor *descriptor, unsigned list, bool listed)
+PB_INLINE void pool_set_listed(struct pool_descriptor *descriptor, size_t granules, bool listed)
 {
-    _Atomic uint64_t *word = &descriptor->listed[list / 64];
+    _Atomic uint64_t *word = &descriptor->listed[granules / 64];
     uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
-    uint64_t bit = (uint64_t)1 << list % 64;
+    uint64_t bit = (uint64_t)1 << granules % 64;
     if (!listed)
         atomic_store_explicit(word, bits & ~bit, memory_order_relaxed);
     else if ((bits & bit) == 0)
         atomic_store_explicit(word, bits | bit, memory_order_relaxed);
 }
 
-/* The first list from `list` up that seems to have an entry; POOL_PAGE_GRANULES if none does. */
-PB_INLINE unsigned pool_search(const struct pool_descriptor *descriptor, unsigned list, bool wide)
+/* The size of the smallest free blocks of at least so many granules, a page's at most, that the map
+ * has; a page's granules or more if it has none: the word behind the last is never 0. */
+PB_INLINE size_t pool_search(const struct pool_descriptor *descriptor, size_t granules)
 {
-    const unsigned words = (wide ? POOL_PAGE_WIDE : POOL_PAGE_GRANULES) / 64;
-    uint64_t skip = ~(uint64_t)0 << list % 64;
-#pragma GCC unroll 8
-    for (unsigned word = list / 64; word < words; word++) {
-        /* relaxed: a hint, see pool_set_listed */
-        uint64_t bits = atomic_load_explicit(&descriptor->listed[word], memory_order_relaxed);
-        bits &= skip;
-        if (bits != 0)
-            return word * 64 + (unsigned)__builtin_ctzll(bits);
-        skip = ~(uint64_t)0;
-    }
-    return POOL_PAGE_GRANULES;
+    size_t word = granules / 64;
+    /* relaxed: a hint, see pool_set_listed */
+    uint64_t bits = atomic_load_explicit(&descriptor->listed[word], memory_order_relaxed);
+    bits &= ~(uint64_t)0 << granules % 64;
+#pragma GCC unroll 4
+    while (bits == 0) /* relaxed: as above */
+        bits = atomic_load_explicit(&descriptor->listed[++word], memory_order_relaxed);
+    return word * 64 + (unsigned)__builtin_ctzll(bits);
+}
+
+/* The list of blocks of so many granules. As a sum: the address of an element is computed anew for
+ * each use. */
+PB_INLINE PLIST_ENTRY pool_head(struct pool_descriptor *descriptor, size_t granules)
+{
+    return descriptor->heads.wide + (granules - 1);
 }
 
 PB_INLINE PLIST_ENTRY pool_entry(struct pool_header *header)
@@ -97,55 +101,55 @@ PB_INLINE struct pool_header *pool_first(const struct pool_space *space,
  * map. A freed block goes to the head of its list, the remainder of a split to the tail. False: it
  * has no room for links, is nothing but a header, and waits for a neighbour to join. */
 PB_INLINE bool pool_link_in(const struct pool_space *space, struct pool_descriptor *descriptor,
-                            struct pool_header *header, unsigned granules, bool freed, bool wide)
+                            struct pool_header *header, size_t granules, bool freed, bool wide)
 {
-    unsigned list = granules - 1;
     pool_set_size(header, granules, POOL_TYPE_FREE, wide);
-    if (granules < pool_least_listed(space, wide))
+    if (PB_UNLIKELY(granules < pool_least_listed(space, wide)))
         return false;
     if (!wide)
-        pool_narrow_insert(space, descriptor, header, list, freed);
+        pool_narrow_insert(space, descriptor, header, (unsigned)granules - 1, freed);
     else if (freed)
-        InsertHeadList(&descriptor->heads.wide[list], pool_entry(header));
+        InsertHeadList(pool_head(descriptor, granules), pool_entry(header));
     else
-        InsertTailList(&descriptor->heads.wide[list], pool_entry(header));
+        InsertTailList(pool_head(descriptor, granules), pool_entry(header));
     return true;
 }
 
 /* Takes a free block off its list, but for the map. True: its list is empty now. */
 PB_INLINE bool pool_unlink(const struct pool_space *space, struct pool_descriptor *descriptor,
-                           struct pool_header *header, unsigned granules, bool wide)
+                           struct pool_header *header, size_t granules, bool wide)
 {
-    if (granules < pool_least_listed(space, wide))
+    if (PB_UNLIKELY(granules < pool_least_listed(space, wide)))
         return false;
     return wide ? RemoveEntryList(pool_entry(header))
-                : pool_narrow_remove(space, descriptor, header, granules - 1);
+                : pool_narrow_remove(space, descriptor, header, (unsigned)granules - 1);
 }
 
 /* The map after a block of `from` granules was unlinked, with what that returned, and one of `to`
  * was linked in, likewise: one store where one word has both. */
-PB_INLINE void pool_relisted(struct pool_descriptor *descriptor, unsigned from, bool emptied,
-                             unsigned to, bool listed)
+PB_INLINE void pool_relisted(struct pool_descriptor *descriptor, size_t from, bool emptied,
+                             size_t to, bool listed)
 {
-    unsigned word = (to - 1) / 64; /* of what is listed: `to` may be 0 in a corrupt header */
-    if (PB_UNLIKELY(emptied && (!listed || (from - 1) / 64 != word))) {
-        pool_set_listed(descriptor, from - 1, false);
+    size_t word = to / 64;
+    if (PB_UNLIKELY(emptied && (!listed || ((from ^ to) / 64 != 0)))) {
+        pool_set_listed(descriptor, from, false);
         emptied = false;
     }
     if (PB_UNLIKELY(!listed))
         return;
     /* relaxed: as pool_set_listed */
     uint64_t bits = atomic_load_explicit(&descriptor->listed[word], memory_order_relaxed);
-    bits &= ~((uint64_t)emptied << (from - 1) % 64);
-    bits |= (uint64_t)1 << (to - 1) % 64;
+    if (emptied)
+        bits &= ~((uint64_t)1 << from % 64);
+    bits |= (uint64_t)1 << to % 64;
     atomic_store_explicit(&descriptor->listed[word], bits, memory_order_relaxed);
 }
 
 PB_INLINE void pool_unlist(const struct pool_space *space, struct pool_descriptor *descriptor,
-                           struct pool_header *header, unsigned granules, bool wide)
+                           struct pool_header *header, size_t granules, bool wide)
 {
     if (pool_unlink(space, descriptor, header, granules, wide))
-        pool_set_listed(descriptor, granules - 1, false);
+        pool_set_listed(descriptor, granules, false);
 }
 
 #endif

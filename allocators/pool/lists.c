@@ -99,6 +99,9 @@ int pb_pool_lists_open(struct pool_space *space, unsigned sets, unsigned depth)
     struct pool_lists *lists = &space->lists;
     *lists = (struct pool_lists){.base = space->base, .sets = sets};
     lists->sizes = space->shape.list_sizes;
+    if (lists->sizes != 0)
+        lists->beyond =
+            ((size_t)lists->sizes << space->shape.shift) - space->shape.header_bytes + 1;
     lists->locked = space->shape.list_locks;
     const bool delayed = pb_path_delays.lock_ns != 0;
     lists->pop_locked = delayed ? list_pop_delayed : list_pop_locked;

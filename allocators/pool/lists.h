@@ -51,6 +51,7 @@ struct pool_lists {
     unsigned char *base;         /* of the arena */
     unsigned sets;
     unsigned sizes; /* 0: no lists at all */
+    size_t beyond;  /* bytes of the smallest request that is too large for them; 0: all are */
     bool locked; /* NT 4's way: by these two, which the profile that asks for it has */
     void *(*pop_locked)(union pool_list *list, unsigned char *base);
     void (*push_locked)(union pool_list *list, unsigned char *base, void *entry);
@@ -98,8 +99,8 @@ PB_INLINE void pool_list_push(const struct pool_lists *lists, union pool_list *l
         pool_slist8_push(&list->general.ListHead.Alignment, lists->base, entry);
 }
 
-/* The present processor's list of blocks of 1..sizes granules; NULL where there is none, or only the
- * system would tell which it is. */
+/* The present processor's list of blocks of 1..sizes granules; NULL where there is none, or only
+ * the system would tell which it is. */
 PB_INLINE union pool_list *pool_list_known(const struct pool_lists *lists, unsigned granules)
 {
     unsigned set = pb_processor_known();

@@ -11,31 +11,28 @@
 
 #include <string.h>
 
-/* Under the guard: cuts a block out of the free one at the head of a list, which is not empty. */
+/* Under the guard: cuts a block out of the first free one of `size` granules; there is one. */
 PB_INLINE struct pool_header *pool_quick_cut(struct pool_space *space,
-                                             struct pool_descriptor *descriptor, unsigned list,
+                                             struct pool_descriptor *descriptor, size_t size,
                                              const struct pool_want *want)
 {
-    struct pool_header *header = pool_header_before(descriptor->heads.wide[list].Flink, true);
-    unsigned size = list + 1;
-    bool emptied = pool_unlink(space, descriptor, header, size, true);
+    LIST_ENTRY *head = pool_head(descriptor, size);
+    struct pool_header *header = pool_header_before(RemoveHeadList(head), true);
+    bool emptied = IsListEmpty(head);
+    descriptor->TotalBytes += (size_t)want->granules << pool_shift(space, true);
+    descriptor->RunningAllocs++;
     /* as pool_lead: twice, so that one of what is left before and what is left behind is known to
      * be 0 */
     if (PB_LIKELY(pool_previous(header, true) != 0))
-        header =
-            pool_carve(space, descriptor, header, size, emptied, size - want->granules, want, true);
-    else
-        header = pool_carve(space, descriptor, header, size, emptied, 0, want, true);
-    descriptor->TotalBytes += (size_t)want->granules << pool_shift(space, true);
-    descriptor->RunningAllocs++;
-    return header;
+        return pool_carve(space, descriptor, header, size, emptied, size - want->granules, want,
+                          true);
+    return pool_carve(space, descriptor, header, size, emptied, 0, want, true);
 }
 
-/* What stands in a new block. */
-PB_INLINE void *pool_quick_finish(struct pool_header *header, uint32_t tag)
+/* What stands in a new block, whose header says what it is. */
+PB_INLINE void *pool_quick_finish(struct pool_header *header)
 {
     void *user = pool_user(header, true);
-    header->tag = tag;
     memset(user, 0, 16); /* two pointers: no links are shown */
     return user;
 }
@@ -45,28 +42,33 @@ PB_INLINE void *pool_quick_renew(void *user, unsigned granules, unsigned type, u
 {
     struct pool_header *header = pool_header_before(user, true);
     pool_set_size(header, granules, type, true);
-    return pool_quick_finish(header, tag);
+    header->tag = tag;
+    return pool_quick_finish(header);
 }
 
-/* A block from the free lists; NULL if the first list that seems to have one has none. `type`:
- * PoolType. The request is plain: at most POOL_LARGEST_WIDE bytes, no alignment, nobody charged. */
-PB_INLINE void *pool_quick_carve(struct pool_space *space, unsigned granules, unsigned type,
-                                 uint32_t tag)
+/* Takes the guard, and finds the size of the free block to cut. POOL_PAGE_WIDE or more, and the
+ * guard is free: the first list that seems to have a block has none. */
+PB_INLINE size_t pool_quick_find(struct pool_space *space, struct pool_descriptor *descriptor,
+                                 size_t granules, struct pool_hold *hold)
 {
-    const struct pool_want want = {granules, 1, type};
-    struct pool_descriptor *descriptor = space->quick;
-    struct pool_hold hold;
-    unsigned list = pool_search(descriptor, granules - 1 + space->shape.search_ahead, true);
-    if (PB_UNLIKELY(list >= POOL_PAGE_WIDE))
-        return NULL;
-    pool_guard_lock_plain(&descriptor->guard, &hold);
-    if (PB_UNLIKELY(IsListEmpty(&descriptor->heads.wide[list]))) {
-        pool_guard_unlock_plain(&descriptor->guard, &hold);
-        return NULL;
-    }
-    struct pool_header *header = pool_quick_cut(space, descriptor, list, &want);
-    pool_guard_unlock_plain(&descriptor->guard, &hold);
-    return pool_quick_finish(header, tag);
+    size_t size = pool_search(descriptor, granules + space->shape.search_ahead);
+    if (PB_UNLIKELY(size >= POOL_PAGE_WIDE))
+        return size;
+    pool_guard_lock_plain(&descriptor->guard, hold);
+    if (PB_LIKELY(!IsListEmpty(pool_head(descriptor, size))))
+        return size;
+    pool_guard_unlock_plain(&descriptor->guard, hold);
+    return POOL_PAGE_WIDE;
+}
+
+/* A block, cut from what was found; gives the guard back. */
+PB_INLINE void *pool_quick_carve(struct pool_space *space, struct pool_descriptor *descriptor,
+                                 size_t size, const struct pool_want *want,
+                                 const struct pool_hold *hold)
+{
+    struct pool_header *header = pool_quick_cut(space, descriptor, size, want);
+    pool_guard_unlock_plain(&descriptor->guard, hold);
+    return pool_quick_finish(header);
 }
 
 /* Granules of a plain block in use, by its address; 0 for whatever else the address is. */
@@ -90,19 +92,18 @@ PB_INLINE unsigned pool_quick_granules(const struct pool_space *space, const voi
     return half & pool_size_mask(true);
 }
 
-/* Joins a block of this pool with its neighbours. */
-PB_INLINE void pool_quick_join(struct pool_space *space, struct pool_header *header)
+/* Joins a block of `size` granules with its neighbours. */
+PB_INLINE void pool_quick_join(struct pool_descriptor *descriptor, struct pool_header *header,
+                               size_t size)
 {
-    struct pool_descriptor *descriptor = space->quick;
     struct pool_hold hold;
     pool_guard_lock_plain(&descriptor->guard, &hold);
-    unsigned size = pool_size(header, true);
-    descriptor->TotalBytes -= (size_t)size << pool_shift(space, true);
+    descriptor->TotalBytes -= size << pool_shift(descriptor->space, true);
     descriptor->RunningDeAllocs++;
-    void *page = pool_coalesce(space, descriptor, header, size, true);
+    void *page = pool_coalesce(descriptor->space, descriptor, header, size, true);
     pool_guard_unlock_plain(&descriptor->guard, &hold);
     if (PB_UNLIKELY(page != NULL))
-        pb_pool_page_free(space, page);
+        pb_pool_page_free(descriptor->space, page);
 }
 
 #endif

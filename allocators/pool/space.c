@@ -47,10 +47,15 @@ static size_t space_map_bytes(const struct pool_space *space)
     return (space->reserved >> PAGE_SHIFT) * sizeof *space->map;
 }
 
-static void descriptor_init(struct pool_descriptor *descriptor, unsigned index, bool wide)
+static void descriptor_init(struct pool_descriptor *descriptor, unsigned index,
+                            struct pool_space *space)
 {
+    const struct pool_shape *shape = &space->shape;
+    descriptor->space = space;
     descriptor->index = index;
-    for (unsigned list = 0; wide && list < POOL_PAGE_WIDE; list++)
+    descriptor->place = index << pool_size_bits(shape->wide);
+    atomic_init(&descriptor->listed[shape->page_granules / 64], (uint64_t)1 << 63);
+    for (unsigned list = 0; shape->wide && list < POOL_PAGE_WIDE; list++)
         InitializeListHead(&descriptor->heads.wide[list]);
 }
 
@@ -63,7 +68,7 @@ static int space_open_descriptors(struct pool_space *space)
     int error = 0;
     size_t done = 0;
     for (; done < count && error == 0; done++) {
-        descriptor_init(&space->descriptors[done], (unsigned)done, space->shape.wide);
+        descriptor_init(&space->descriptors[done], (unsigned)done, space);
         error = pb_pool_guard_init(space->mode, &space->descriptors[done].guard);
     }
     if (error == 0)

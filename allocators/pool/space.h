@@ -37,7 +37,7 @@ enum {
     POOL_PAGE_GRANULES = 512, /* at most: granules of 8 bytes */
     POOL_PAGE_WIDE = 256,     /* granules of 16 bytes */
     POOL_LARGEST_WIDE = 4096 - 32,
-    POOL_MAP_WORDS = POOL_PAGE_GRANULES / 64
+    POOL_MAP_WORDS = POOL_PAGE_GRANULES / 64 + 1
 };
 
 /* The links of a narrow free block: arena offsets of other blocks' links; 0 is the list's head. */
@@ -45,8 +45,16 @@ struct pool_link {
     uint32_t next, previous;
 };
 
-/* One pool: NT's POOL_DESCRIPTOR. */
+/* One pool: NT's POOL_DESCRIPTOR. A processor that compares only the low 12 bits of addresses at
+ * first takes a load for one of what was just stored at the same place of another page, and waits.
+ * So what every call writes lies in the middle of a page: first blocks of pages, their links, and
+ * the heads of the lists of long blocks, which most splits and joins write, lie elsewhere. */
 struct pool_descriptor {
+    union {
+        LIST_ENTRY wide[POOL_PAGE_WIDE];
+        struct pool_link narrow[POOL_PAGE_GRANULES];
+    } heads PB_CACHE_ALIGNED; /* guarded: NT's ListHeads */
+    unsigned char apart[PAGE_SIZE / 2];
     union pool_guard guard PB_CACHE_ALIGNED;
     /* guarded, and hot; no two that one call changes lie side by side: compilers would join their
      * stores into one that the next call's load cannot be forwarded from */
@@ -56,13 +64,13 @@ struct pool_descriptor {
     uint64_t pages_taken; /* since open */
     uint64_t RunningDeAllocs;
     unsigned index; /* const: PoolIndex of its blocks */
-    /* bit b of the map: list b has an entry. Written under the guard, read without. */
+    unsigned place; /* const: the same in its place in a header's first half */
+    /* bit b of the map: the list of blocks of b granules has an entry. Written under the guard,
+     * read without. The word behind those of a page's granules ends a search: const, its last bit
+     * is set. */
     _Atomic uint64_t listed[POOL_MAP_WORDS] PB_CACHE_ALIGNED;
     _Atomic uint64_t pending PB_CACHE_ALIGNED; /* delayed frees: pending.h */
-    union {
-        LIST_ENTRY wide[POOL_PAGE_WIDE];
-        struct pool_link narrow[POOL_PAGE_GRANULES];
-    } heads PB_CACHE_ALIGNED; /* guarded: NT's ListHeads */
+    struct pool_space *space;                  /* const: whose it is */
 };
 
 /* Big allocations; under the page layer's guard. */

@@ -123,8 +123,6 @@ static int pool_open(const struct pb_heap_config *config, struct pb_heap **heap)
     pool->plain = options->quota == 0 && options->special == POOL_SPECIAL_OFF &&
                   options->nonpaged_limit == 0 && options->paged_limit == 0;
     pool->threads_n = config->threads;
-    for (unsigned i = 0; i < config->threads; i++)
-        pool->threads[i].tag = pb_pool_worker_tag(i);
     int error = pb_pool_heap_front(options, 1u << heap_classes[options->type], &pool->front,
                                    message, sizeof message);
     if (error != 0) {
@@ -134,8 +132,14 @@ static int pool_open(const struct pb_heap_config *config, struct pb_heap **heap)
     pool->pool = pool->front->pool;
     pool->class = pb_pool_class(pool->pool, pool->type);
     pool->used = pool_type_used(pool->type);
-    if (pool->plain && pool->pool->spaces[pool->class]->common)
+    for (unsigned i = 0; i < config->threads; i++) {
+        pool->threads[i].tag = pb_pool_worker_tag(i);
+        pool->threads[i].mark = pool_mark(pool->used, pool->threads[i].tag, true);
+    }
+    if (pool->plain && pool->pool->spaces[pool->class]->common) {
         pool->common = pool->pool->spaces[pool->class];
+        pool->below = (KIRQL)(pool->level + 1);
+    }
     error = add_parts(pool, options);
     if (error != 0) {
         pool_close(&pool->head);

@@ -47,7 +47,7 @@ static void whole_list_tail(struct pool_space *space, void *page, unsigned start
     pool_set_previous(rest, 1, descriptor->index, wide);
     unsigned granules = space->shape.page_granules - start - 1;
     if (pool_link_in(space, descriptor, rest, granules, false, wide))
-        pool_set_listed(descriptor, granules - 1, true);
+        pool_set_listed(descriptor, granules, true);
     pool_guard_unlock(space->mode, &descriptor->guard, &hold);
 }
 
@@ -165,7 +165,7 @@ static void whole_keep_tail(struct pool_space *space, void *page)
     pool_guard_lock(space->mode, &descriptor->guard, &hold);
     pool_set_previous(page, 0, index, wide);
     pool_set_size(page, start + 1, pool_type_used(space->type), wide);
-    pool_tell_next(space, descriptor, page, start + 1, wide);
+    pool_tell_next(descriptor, page, start + 1, space->shape.shift);
     pool_page_set(space, page, POOL_PAGE_BLOCKS);
     descriptor->TotalPages++;
     if (!space->shape.verify || pb_pool_verify_used(space, descriptor, page, &fault))

@@ -33,9 +33,9 @@ static void the_walk_finds_what_is_planted(void **state)
     pool_set_size(header_of(rest), 246, POOL_TYPE_FREE, true);
     (void)RemoveEntryList((PLIST_ENTRY)rest);
     check_finds("bitmap disagrees");
-    pool_set_listed(desc, 245, false);
+    pool_set_listed(desc, 246, false);
     check_finds("free blocks that no list holds");
-    pool_set_listed(desc, 245, true);
+    pool_set_listed(desc, 246, true);
     InsertHeadList(&desc->heads.wide[245], (PLIST_ENTRY)rest);
     check_sound();
     desc->TotalBytes += 16;

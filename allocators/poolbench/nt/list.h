@@ -65,7 +65,9 @@ static inline BOOLEAN RemoveEntryList(PLIST_ENTRY Entry)
 static inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY ListHead)
 {
     PLIST_ENTRY first = ListHead->Flink;
-    (void)RemoveEntryList(first);
+    PLIST_ENTRY next = first->Flink;
+    next->Blink = ListHead;
+    ListHead->Flink = next;
     return first;
 }
 
