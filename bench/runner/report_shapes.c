@@ -190,9 +190,9 @@ static void note_families(struct pb_notes *notes, const struct pb_summary *summa
         needed++;
     if (mute > 0)
         pb_notes_add(notes, PB_NOTE_WARNING, "family",
-                     "in %zu tables no difference can be shown, however large: %zu blocks are too "
+                     "in %zu table%s no difference can be shown, however large: %zu blocks are too "
                      "few for a family of %zu, %zu would do",
-                     mute, blocks, family, needed);
+                     mute, mute == 1 ? "" : "s", blocks, family, needed);
 }
 
 void pb_notes_shapes(struct pb_notes *notes, const struct pb_summary *summary)
