@@ -2,8 +2,8 @@
 /* What the values of a row look like that its one estimate hides: two modes, outliers, faults, a
  * drift from block to block, an order that is no chance, an interval that the bootstrap does not
  * confirm; and families too large for the blocks there are. See report_internal.h.
- * Why:     each is looked for in every row, so each has a strict level, and its line says of how many
- *          rows: a drift is an interval of 99 % without 0 that adds up to more than the least
+ * Why:     each is looked for in every row, so each has a strict level, and its line says of how
+ *          many rows: a drift is an interval of 99 % without 0 that adds up to more than the least
  * effect, an order is p below 0.01 */
 #include "runner/report_internal.h"
 

@@ -111,8 +111,8 @@ int pb_summary_make(const struct pb_run *run, const char *metric, const char *re
                     struct pb_summary *summary, char *message, size_t message_size);
 void pb_summary_free(struct pb_summary *summary);
 
-/* What the blocks that two series have in common say, where both values are above 0 and have a ratio
- * that is a number. */
+/* What the blocks that two series have in common say, where both values are above 0 and have a
+ * ratio that is a number. */
 struct pb_pairs {
     size_t n;
     double *a, *b, *block; /* one allocation, at a */
