@@ -85,6 +85,14 @@ static int row_compare(struct pb_summary_row *row, const struct pb_summary_row *
     return 0;
 }
 
+/* Whether a row was to be compared and was tried. One that crashed is a comparison that shows
+ * nothing: to leave it out would let what happened choose the family. */
+static bool in_family(const struct pb_summary_group *group, const struct pb_summary_row *row)
+{
+    return !row->floor && row != group->reference &&
+           row->counts[PB_SKIPPED] + row->counts[PB_UNAVAILABLE] < row->reps_n;
+}
+
 /* Adjusts the p of the family. */
 static int group_adjust(const struct pb_summary *summary, struct pb_summary_group *group)
 {
@@ -92,12 +100,13 @@ static int group_adjust(const struct pb_summary *summary, struct pb_summary_grou
     if (p == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < group->rows_n; i++) {
-        p[i] = group->rows[i].floor ? NAN : group->rows[i].p;
+        const struct pb_summary_row *row = &group->rows[i];
+        p[i] = !in_family(group, row) ? NAN : isnan(row->p) ? 1 : row->p;
         group->family += isnan(p[i]) ? 0 : 1;
     }
     int error = pb_summary_adjust(summary, p, group->rows_n);
     for (size_t i = 0; error == 0 && i < group->rows_n; i++)
-        if (!isnan(p[i]))
+        if (!isnan(p[i]) && !isnan(group->rows[i].p))
             group->rows[i].adjusted = p[i];
     free(p);
     return error;
@@ -111,7 +120,7 @@ int pb_summary_judge(const struct pb_summary *summary, struct pb_summary_group *
     for (size_t i = 0; error == 0 && compared && i < group->rows_n; i++)
         if (&group->rows[i] != group->reference)
             error = row_compare(&group->rows[i], group->reference);
-    if (error == 0)
+    if (error == 0 && compared)
         error = group_adjust(summary, group);
     for (size_t i = 0; error == 0 && i < group->rows_n; i++) {
         struct pb_summary_row *row = &group->rows[i];

@@ -97,8 +97,8 @@ static bool shape_order(const struct pb_summary *summary, const struct pb_summar
     if (error == 0)
         error = pb_lag1(pairs.a, pairs.n, &r, &bound);
     free(pairs.a);
-    snprintf(out, size, "%zu runs in %zu blocks, p = %.4f, autocorrelation %.2f", runs.runs,
-             runs.above + runs.below, runs.p, r);
+    snprintf(out, size, "%zu runs in %zu blocks, p = %.4f, autocorrelation %.2f (chance: %.2f)",
+             runs.runs, runs.above + runs.below, runs.p, r, bound);
     return error == 0 && runs.p < 1 - SHAPE_CONFIDENCE;
 }
 

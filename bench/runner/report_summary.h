@@ -90,7 +90,8 @@ struct pb_summary_group {
     double bound; /* |ln ratio| that a difference must exceed: A/A or PB_SUMMARY_LEAST_EFFECT */
     bool streams_differ; /* its cells executed different operations: nothing is compared */
     size_t family; /* comparisons with the reference whose p is adjusted together: all of a table's
-                      variants, but not null and floor, which are limits and stand for themselves */
+                      variants that were tried, but not null and floor, which are limits and stand
+                      for themselves */
 };
 
 struct pb_summary {

@@ -230,9 +230,10 @@ static void contest_words(const struct contest *contest, char *out, size_t size)
     if (tied > WORDS_TIED_MAX && used < size)
         used += (size_t)snprintf(out + used, size - used, " and %zu more", tied - WORDS_TIED_MAX);
     if (tied > 1 && used < size)
-        used += (size_t)snprintf(out + used, size - used, "%s",
-                                 same == tied ? ": the same within 2 %"
-                                              : ": no difference shown between them");
+        used += same == tied ? (size_t)snprintf(out + used, size - used,
+                                                ": the same within %.0f %%", 100 * PB_VERDICT_DELTA)
+                             : (size_t)snprintf(out + used, size - used,
+                                                ": no difference shown between them");
     if (tied == 1 && contest->next < contest->n && used < size)
         lead_words(contest, out + used, size - used);
 }

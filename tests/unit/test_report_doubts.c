@@ -73,6 +73,25 @@ static void a_family_needs_more_of_one_comparison(void **state)
     made_free(run);
 }
 
+/* What crashed was planned and shows nothing; what cannot run here was never to be compared. */
+static void what_was_tried_and_failed_is_of_the_family(void **state)
+{
+    (void)state;
+    const struct made_cell cells[] = {
+        {"jemalloc", 1, 6, {10, 10, 10, 10, 10, 10}},
+        {"pool", 1, 6, {20, 21, 20, 21, 20, 21}},
+        {"zone", 1, 6, {-1, -1, -1, -1, -1, -1}},
+    };
+    struct pb_run *run = made_run("jemalloc", cells, 3);
+    assert_true(report_says(run, "2 comparisons in 1 family of 2, a table each"));
+    assert_int_equal(sign_of_pool(run), '~');
+    for (size_t i = 12; i < 18; i++)
+        run->reps[i].status = i % 2 ? PB_SKIPPED : PB_UNAVAILABLE;
+    assert_true(report_says(run, "1 comparison in 1 family of 1, a table each"));
+    assert_int_equal(sign_of_pool(run), '-');
+    made_free(run);
+}
+
 static void limits_are_no_part_of_a_family(void **state)
 {
     (void)state;
@@ -323,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_family_needs_more_of_one_comparison),
+        cmocka_unit_test(what_was_tried_and_failed_is_of_the_family),
         cmocka_unit_test(limits_are_no_part_of_a_family),
         cmocka_unit_test(the_noise_floor_is_told),
         cmocka_unit_test(two_modes_are_two_figures),

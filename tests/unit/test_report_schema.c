@@ -26,6 +26,20 @@ static json_t *report_json(const struct pb_run *run, const char *metric)
     return report;
 }
 
+/* 24 blocks, two modes, an outlier: all that a report can say of a row. */
+static struct pb_run *rich_run(void)
+{
+    struct made_cell cells[] = {{"jemalloc", 1, 24, {0}},
+                                {"pool", 1, 24, {0}},
+                                {"zone", 1, 24, {0}},
+                                {"jemalloc@aa", 1, 24, {0}}};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t b = 0; b < 24; b++)
+            cells[i].ns[b] = 50 + (double)(b * (i + 3) % 7) + (i == 1 && b % 3 == 0 ? 50 : 0) +
+                             (i == 2 && b == 5 ? 500 : 0);
+    return made_run("jemalloc", cells, 4);
+}
+
 /* Every metric of the fixture, a run with names that harm, one of a single repetition, none. */
 static void every_report_keeps_to_the_schema(void **state)
 {
@@ -42,10 +56,15 @@ static void every_report_keeps_to_the_schema(void **state)
     pb_run_free(run);
     const struct made_cell cells[] = {{"jemalloc", 1, 1, {10}}, {"pool", 1, 1, {12}}};
     struct pb_run *made[] = {hostile_run(), made_run("jemalloc", cells, 2),
-                             made_run("jemalloc", NULL, 0)};
-    for (size_t i = 0; i < 3; i++) {
+                             made_run("jemalloc", NULL, 0), rich_run()};
+    for (size_t i = 0; i < 4; i++) {
         json_t *report = report_json(made[i], NULL);
         assert_true(keeps_to_the_schema(report));
+        char *text = json_dumps(report, 0);
+        assert_int_equal(strstr(text, "\"modes\": [") != NULL, i == 3);
+        assert_int_equal(strstr(text, "\"bootstrap\": {") != NULL, i == 3);
+        assert_int_equal(strstr(text, "\"outliers\": 1") != NULL, i == 3);
+        free(text);
         json_decref(report);
         made_free(made[i]);
     }
