@@ -63,7 +63,7 @@ static double grid(size_t i)
 static size_t grid_points(const struct pb_hist *hist)
 {
     size_t n = 0;
-    while (n < LATENCY_POINTS && (double)hist->n / grid(n) > PB_SUMMARY_SAMPLES_BEYOND - 1e-6)
+    while (n < LATENCY_POINTS && (double)hist->n / grid(n) > PB_SAMPLES_BEYOND - 1e-6)
         n++;
     return n;
 }

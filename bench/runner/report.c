@@ -34,6 +34,8 @@ int pb_report(const struct pb_run *run, const struct pb_report_options *options,
     struct pb_notes notes = {0};
     char message[1024];
     int error = report_digest(run, options, &summary, message, sizeof message);
+    if (error == 0)
+        error = pb_summary_bootstrap(&summary);
     if (error != 0)
         goto out_summary;
     pb_notes_run(&notes, &summary);

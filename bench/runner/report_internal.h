@@ -34,9 +34,12 @@ __attribute__((format(printf, 4, 5))) void pb_notes_add(struct pb_notes *notes,
                                                         const char *head, const char *format, ...);
 void pb_notes_free(struct pb_notes *notes);
 
-/* Header, warnings and failures; among the warnings why "-" stands where a figure is missing; the
- * result in words; of variants that differ in one option, what that option changes. */
+/* Header, warnings and failures; among the warnings what was disturbed, what the values look like
+ * that one estimate hides, and why "-" stands where a figure is missing; the result in words; of
+ * variants that differ in one option, what that option changes. */
 void pb_notes_run(struct pb_notes *notes, const struct pb_summary *summary);
+void pb_notes_doubts(struct pb_notes *notes, const struct pb_summary *summary);
+void pb_notes_shapes(struct pb_notes *notes, const struct pb_summary *summary);
 void pb_notes_missing(struct pb_notes *notes, const struct pb_summary *summary);
 void pb_notes_words(struct pb_notes *notes, const struct pb_summary *summary);
 void pb_notes_switches(struct pb_notes *notes, const struct pb_summary *summary);

@@ -73,7 +73,7 @@ void pb_notes_missing(struct pb_notes *notes, const struct pb_summary *summary)
         pb_notes_add(notes, PB_NOTE_WARNING, "p99",
                      "\"-\" in %s: no repetition timed the %d calls that leave %d beyond it; a "
                      "smaller --sample-gap or a larger --scale times more",
-                     rows, 100 * PB_SUMMARY_SAMPLES_BEYOND, PB_SUMMARY_SAMPLES_BEYOND);
+                     rows, 100 * PB_SAMPLES_BEYOND, PB_SAMPLES_BEYOND);
     pb_text_count(missing.untimed, "row", rows, sizeof rows);
     if (missing.untimed > 0)
         pb_notes_add(notes, PB_NOTE_WARNING, "p99",

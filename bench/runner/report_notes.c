@@ -6,11 +6,13 @@
 #include "runner/report_text.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTE_MAX = 2048, NOTE_NAMED_MAX = 3, NOTE_WARNINGS_MAX = 12 };
+enum { NOTE_MAX = 2048, NOTE_NAMED_MAX = 3 };
 
 void pb_notes_add(struct pb_notes *notes, enum pb_note_section section, const char *head,
                   const char *format, ...)
@@ -104,155 +106,96 @@ static void note_reading(struct pb_notes *notes, const struct pb_summary *summar
                  "every comparison with malloc uses direct calls (call); "
                  "a group with another dispatch says so");
     if (summary->better != 0)
-        pb_notes_add(notes, PB_NOTE_HEADER, "signs",
-                     "+ better, - worse, ~ no difference shown: the interval contains 1, "
-                     "or the difference is within the A/A noise or 2 %%");
+        pb_notes_add(
+            notes, PB_NOTE_HEADER, "signs",
+            "+ better, - worse, = the same within %.0f %%, ~ no difference shown: p is above "
+            "0.05, or the difference is within the A/A noise or 2 %%; none: too few pairs",
+            100 * PB_VERDICT_DELTA);
 }
 
+/* How many comparisons there are, in what families, and what adjusts their p. */
 static void note_comparisons(struct pb_notes *notes, const struct pb_summary *summary)
 {
-    size_t ratios = 0;
-    char count[64];
+    size_t all = 0, tables = 0, least = SIZE_MAX, most = 0;
+    char comparisons[64], families[64], sizes[64];
     for (size_t i = 0; i < summary->groups_n; i++) {
-        for (size_t k = 0; k < summary->groups[i].rows_n; k++)
-            ratios += summary->groups[i].rows[k].ratio.n > 0;
+        size_t n = summary->groups[i].family;
+        all += n;
+        tables += n > 0;
+        least = n > 0 && n < least ? n : least;
+        most = n > most ? n : most;
     }
-    pb_text_count(ratios, "comparison", count, sizeof count);
-    if (ratios > 0)
+    pb_text_count(all, "comparison", comparisons, sizeof comparisons);
+    snprintf(families, sizeof families, "%zu %s", tables, tables == 1 ? "family" : "families");
+    snprintf(sizes, sizeof sizes, least < most ? "%zu to %zu" : "%zu", least, most);
+    if (all > 0)
         pb_notes_add(notes, PB_NOTE_HEADER, "compared",
-                     "%s, each at 95 %%, not adjusted for their number", count);
+                     "%s in %s of %s, a table each (null and floor are limits, alone); p is "
+                     "adjusted by %s within a family, intervals are not",
+                     comparisons, families, sizes,
+                     summary->exploratory ? "Benjamini and Hochberg (exploratory)" : "Holm");
 }
 
-/* --- warnings -------------------------------------------------------------------------------- */
-
-static void note_interference(struct pb_notes *notes, const struct pb_run *run)
+/* How far A/A reaches, from table to table. */
+static void note_noise(struct pb_notes *notes, const struct pb_summary *summary)
 {
-    size_t ok = 0, low = 0, disturbed = 0, shared = 0;
-    double preemptions = 0;
-    for (size_t i = 0; i < run->reps_n; i++) {
-        const struct pb_rep *rep = &run->reps[i];
-        double taken = pb_rep_metric(rep, PB_KEY_PREEMPTIONS);
-        if (rep->status != PB_OK)
-            continue;
-        if (pb_summary_oversubscribed(rep)) {
-            shared++;
-            continue;
-        }
-        ok++;
-        low += pb_summary_disturbed(rep);
-        if (taken > 0) {
-            disturbed++;
-            preemptions += taken;
-        }
-    }
-    if (low > 0)
-        pb_notes_add(
-            notes, PB_NOTE_WARNING, "overlap",
-            "below %.2f in %zu of %zu repetitions (%.1f %%): their workers ran less at the "
-            "same time than the cell says; a row of which more than half is disturbed so is "
-            "left out of the words",
-            PB_SUMMARY_OVERLAP, low, ok, 100.0 * (double)low / (double)ok);
-    if (disturbed > 0)
-        pb_notes_add(notes, PB_NOTE_WARNING, "preempted",
-                     "workers were taken off their processing units %.0f times, in %zu of %zu "
-                     "repetitions",
-                     preemptions, disturbed, ok);
-    if (shared > 0)
-        pb_notes_add(notes, PB_NOTE_WARNING, "shared",
-                     "%zu repetitions are oversubscribed by design: their workers take turns, "
-                     "their overlap and preemptions are not held against them",
-                     shared);
-}
-
-/* Groups that cannot be compared, or in which the same differs from itself. */
-static void note_groups(struct pb_notes *notes, const struct pb_summary *summary)
-{
+    double least = INFINITY, most = 0;
     for (size_t i = 0; i < summary->groups_n; i++) {
-        const struct pb_summary_group *group = &summary->groups[i];
-        const struct pb_estimate *twin = group->twin != NULL ? &group->twin->ratio : NULL;
-        char name[PB_VARIANT_MAX];
-        if (group->streams_differ)
-            pb_notes_add(notes, PB_NOTE_WARNING, "stream",
-                         "%s: its cells executed different op streams; their figures do not "
-                         "compare",
-                         group->title);
-        if (twin == NULL || twin->n == 0 || !(twin->low > 1 || twin->high < 1))
-            continue; /* an interval that is not there (NAN) says nothing either */
-        pb_summary_base(group->twin->alloc, name, sizeof name);
-        pb_notes_add(notes, PB_NOTE_WARNING, "A/A",
-                     "%s: %s differs from its own twin [%.3f, %.3f]: do not trust differences of "
-                     "that size",
-                     group->title, name, twin->low, twin->high);
+        const struct pb_summary_row *twin = summary->groups[i].twin;
+        if (twin == NULL || twin->ratio.n == 0 || isnan(twin->ratio.low))
+            continue;
+        double reach = fmax(fabs(log(twin->ratio.low)), fabs(log(twin->ratio.high)));
+        least = fmin(least, expm1(reach));
+        most = fmax(most, expm1(reach));
     }
+    if (least <= most)
+        pb_notes_add(notes, PB_NOTE_HEADER, "noise",
+                     "A/A, the reference under another name, reaches %.1f to %.1f %%; below that "
+                     "of its table, or 2 %%, a difference does not count",
+                     100 * least, 100 * most);
+    else if (summary->groups_n > 0)
+        pb_notes_add(notes, PB_NOTE_HEADER, "noise", "not measured: no A/A twin with %d blocks",
+                     PB_SUMMARY_BLOCKS_MIN);
 }
 
-/* Whether an earlier repetition has that warning already. */
-static bool warned_before(const struct pb_run *run, size_t end, const char *text)
+/* What has no part in the figures. Nothing is left out for being far from the rest. */
+static void note_left_out(struct pb_notes *notes, const struct pb_run *run)
 {
-    for (size_t i = 0; i < end; i++) {
-        const json_t *list = json_object_get(run->reps[i].json, "warn"), *value;
-        size_t at;
-        json_array_foreach(list, at, value)
-        {
-            if (json_is_string(value) && strcmp(json_string_value(value), text) == 0)
-                return true;
-        }
+    size_t counts[PB_STATUSES] = {0}, used = 0;
+    char words[256] = "none";
+    for (size_t i = 0; i < run->reps_n; i++)
+        counts[run->reps[i].status]++;
+    for (int status = PB_OK + 1; status < PB_STATUSES; status++) {
+        if (counts[status] > 0 && used < sizeof words)
+            used += (size_t)snprintf(words + used, sizeof words - used, "%s%zu %s",
+                                     used > 0 ? ", " : "", counts[status], pb_status_names[status]);
     }
-    return false;
+    pb_notes_add(
+        notes, PB_NOTE_HEADER, "left out",
+        "%zu repetitions without a figure (%s), %zu superseded by a later attempt; no value is "
+        "dropped for being far out",
+        run->reps_n - counts[PB_OK], words, run->superseded);
 }
 
-static size_t warned_times(const struct pb_run *run, const char *text)
+/* What ended the run, where blocks were added until it was precise enough. */
+static void note_stopped(struct pb_notes *notes, const struct pb_run *run)
 {
-    size_t times = 0;
-    for (size_t i = 0; i < run->reps_n; i++) {
-        const json_t *list = json_object_get(run->reps[i].json, "warn"), *value;
-        size_t at;
-        json_array_foreach(list, at, value) times +=
-            json_is_string(value) && strcmp(json_string_value(value), text) == 0;
+    const json_t *by = json_object_get(run->end, "stopped_by");
+    const json_t *looks = json_object_get(run->end, "looks"), *look;
+    char at[256] = "";
+    size_t i, used = 0;
+    by = by != NULL ? by : json_object_get(run->header, "stopped_by");
+    looks = looks != NULL ? looks : json_object_get(run->header, "looks");
+    json_array_foreach(looks, i, look)
+    {
+        if (json_is_integer(look) && used < sizeof at)
+            used += (size_t)snprintf(at + used, sizeof at - used, "%s%lld",
+                                     used > 0 ? ", " : "; looked at ",
+                                     (long long)json_integer_value(look));
     }
-    return times;
-}
-
-/* What the repetitions' own lists say, each text once. */
-static void note_warnings(struct pb_notes *notes, const struct pb_run *run)
-{
-    size_t shown = 0;
-    for (size_t i = 0; i < run->reps_n && shown < NOTE_WARNINGS_MAX; i++) {
-        const json_t *list = json_object_get(run->reps[i].json, "warn"), *value;
-        size_t at;
-        json_array_foreach(list, at, value)
-        {
-            const char *text = json_string_value(value);
-            if (text == NULL || shown == NOTE_WARNINGS_MAX || warned_before(run, i, text))
-                continue;
-            pb_notes_add(notes, PB_NOTE_WARNING, "warned", "%s (%zu of %zu repetitions)", text,
-                         warned_times(run, text), run->reps_n);
-            shown++;
-        }
-    }
-}
-
-static void note_doubts(struct pb_notes *notes, const struct pb_summary *summary)
-{
-    const struct pb_run *run = summary->run;
-    const json_t *suite = json_object_get(run->header, "suite");
-    const char *sanitizer = pb_run_text(run, "suite", "sanitizer");
-    if (!run->complete)
-        pb_notes_add(notes, PB_NOTE_WARNING, "incomplete",
-                     "the run did not reach its end; poolbench resume continues it");
-    if (run->torn)
-        pb_notes_add(notes, PB_NOTE_WARNING, "torn",
-                     "the last line of records.jsonl was cut off and is left out");
-    if (sanitizer[0] != '\0')
-        pb_notes_add(notes, PB_NOTE_WARNING, "checked",
-                     "built with the sanitizers %s: the times mean nothing", sanitizer);
-    else if (json_integer_value(json_object_get(suite, "check")) > 0)
-        pb_notes_add(notes, PB_NOTE_WARNING, "checked",
-                     "a debug build with checks: the times mean nothing");
-    note_groups(notes, summary);
-    note_interference(notes, run);
-    note_warnings(notes, run);
-    pb_notes_missing(notes, summary);
+    if (json_is_string(by))
+        pb_notes_add(notes, PB_NOTE_HEADER, "stopped", "%s%s%s", json_string_value(by), at,
+                     used > 0 ? " blocks, as declared" : "");
 }
 
 /* --- failures -------------------------------------------------------------------------------- */
@@ -317,6 +260,9 @@ void pb_notes_run(struct pb_notes *notes, const struct pb_summary *summary)
     note_machine(notes, summary);
     note_reading(notes, summary);
     note_comparisons(notes, summary);
-    note_doubts(notes, summary);
+    note_noise(notes, summary);
+    note_left_out(notes, summary->run);
+    note_stopped(notes, summary->run);
+    pb_notes_doubts(notes, summary);
     note_failures(notes, summary);
 }

@@ -27,9 +27,16 @@ static void cell_variant(const struct place *at, char *out)
     pb_text_clean(at->row->alloc, out, PB_SHEET_CELL_MAX);
 }
 
+/* The median; of two modes both instead. */
 static void cell_value(const struct place *at, char *out)
 {
-    pb_text_value(at->row->median.value, at->summary->unit, out, PB_SHEET_CELL_MAX);
+    const struct pb_summary_row *row = at->row;
+    char low[64], high[64];
+    pb_text_value(row->modes.two ? row->modes.low : row->median.value, at->summary->unit, low,
+                  sizeof low);
+    pb_text_value(row->modes.high, at->summary->unit, high, sizeof high);
+    snprintf(out, PB_SHEET_CELL_MAX, "%s%s%s", low, row->modes.two ? " or " : "",
+             row->modes.two ? high : "");
 }
 
 static void cell_ratio(const struct place *at, char *out)
@@ -92,6 +99,19 @@ static void cell_lean(const struct place *at, char *out)
     cell_median(pb_summary_lean(at->row, &series), &series, "1", out);
 }
 
+/* Page faults beside a time: of a median above 0 part of it is the system's. */
+static void cell_faults(const struct place *at, char *out)
+{
+    struct pb_series series = {0};
+    bool found = pb_summary_series(at->row, PB_KEY_FAULTS, &series) == 0;
+    double median = found ? pb_series_median(&series) : NAN;
+    if (median <= 0)
+        snprintf(out, PB_SHEET_CELL_MAX, "0");
+    else
+        pb_text_number(median, out, PB_SHEET_CELL_MAX);
+    pb_series_free(&series);
+}
+
 static void cell_n(const struct place *at, char *out)
 {
     snprintf(out, PB_SHEET_CELL_MAX, "%zu", at->row->series.n);
@@ -126,11 +146,12 @@ static const struct {
     [PB_COLUMN_INTERVAL] = {"95 % interval", cell_interval, true, 1},
     [PB_COLUMN_SIGN] = {" ", cell_sign, true, 0},
     [PB_COLUMN_P99_ALLOC] = {"p99 alloc ns", cell_p99_alloc, false, 3},
-    [PB_COLUMN_P99_FREE] = {"p99 free ns", cell_p99_free, false, 6},
+    [PB_COLUMN_P99_FREE] = {"p99 free ns", cell_p99_free, false, 7},
     [PB_COLUMN_RSS] = {"peak RSS", cell_rss, false, 5},
     [PB_COLUMN_LEAN] = {"RSS/live", cell_lean, false, 4},
+    [PB_COLUMN_FAULTS] = {"faults", cell_faults, false, 6},
     [PB_COLUMN_N] = {"n", cell_n, false, 2},
-    [PB_COLUMN_STATUS] = {"status", cell_status, true, 7},
+    [PB_COLUMN_STATUS] = {"status", cell_status, true, 8},
 };
 
 bool pb_report_no_width(const struct pb_estimate *estimate)
@@ -199,8 +220,17 @@ static void sheet_heads(struct pb_sheet *sheet)
             snprintf(sheet->heads[c], PB_SHEET_CELL_MAX, "%.60s [%.20s]", summary->metric,
                      summary->unit);
         sheet->widths[c] = pb_text_width(sheet->heads[c]);
-        sheet->shown[c] = true;
+        sheet->shown[c] = !sheet->empty[c];
     }
+}
+
+/* Whether any repetition that the tables are made from had a page fault in its window. */
+static bool any_faults(const struct pb_run *run)
+{
+    for (size_t i = 0; i < run->reps_n; i++)
+        if (pb_rep_metric(&run->reps[i], PB_KEY_FAULTS) > 0)
+            return true;
+    return false;
 }
 
 bool pb_sheet_left(int column)
@@ -218,6 +248,7 @@ int pb_sheet_open(struct pb_sheet *sheet, const struct pb_report_job *job)
     sheet->cells = calloc(rows + 1, sizeof *sheet->cells);
     if (sheet->cells == NULL)
         return -ENOMEM;
+    sheet->empty[PB_COLUMN_FAULTS] = !any_faults(summary->run);
     sheet_heads(sheet);
     for (size_t i = 0; i < summary->groups_n; i++) {
         for (size_t k = 0; k < summary->groups[i].rows_n; k++) {
@@ -282,7 +313,7 @@ static void sheet_fit(struct pb_sheet *sheet, size_t limit)
         return;
     }
     for (int c = 0; c < PB_COLUMNS; c++)
-        sheet->shown[c] = c != PB_COLUMN_VARIANT;
+        sheet->shown[c] = c != PB_COLUMN_VARIANT && !sheet->empty[c];
     sheet->folded = true;
     leave_out(sheet, limit, 1);
 }
@@ -294,7 +325,8 @@ void pb_sheet_fit(struct pb_sheet *sheet, size_t limit, char *left_out, size_t s
     if (limit > 0)
         sheet_fit(sheet, limit);
     for (int c = 0; c < PB_COLUMNS; c++) {
-        if (!sheet->shown[c] && c != PB_COLUMN_VARIANT && c != PB_COLUMN_STATUS && used < size)
+        if (!sheet->shown[c] && !sheet->empty[c] && c != PB_COLUMN_VARIANT &&
+            c != PB_COLUMN_STATUS && used < size)
             used += (size_t)snprintf(left_out + used, size - used, "%s%s", used > 0 ? ", " : "",
                                      columns[c].head);
     }

@@ -23,6 +23,7 @@ enum pb_column {
     PB_COLUMN_P99_FREE,
     PB_COLUMN_RSS,
     PB_COLUMN_LEAN,
+    PB_COLUMN_FAULTS,
     PB_COLUMN_N,
     PB_COLUMN_STATUS,
     PB_COLUMNS
@@ -34,6 +35,7 @@ struct pb_sheet {
     pb_sheet_cell (*cells)[PB_COLUMNS];
     pb_sheet_cell heads[PB_COLUMNS];
     size_t widths[PB_COLUMNS];
+    bool empty[PB_COLUMNS]; /* of no use in this run: nowhere, and not said to be left out */
     bool shown[PB_COLUMNS]; /* a status that is not shown has a line of its own below its row */
     bool folded;            /* the variant has a line of its own above its row */
     size_t rows_n;

@@ -4,6 +4,7 @@
 #include "runner/report_summary.h"
 
 #include "runner/report_text.h"
+#include "stats/order.h"
 
 #include <errno.h>
 #include <math.h>
@@ -129,6 +130,38 @@ static struct entry *sorted_entries(const struct pb_run *run)
 
 /* --- rows and groups ------------------------------------------------------------------------- */
 
+/* The medians of the two groups of values that the modes tell. */
+static int row_modes(struct pb_summary_row *row)
+{
+    size_t n = row->series.n;
+    double *values = malloc(n * sizeof *values);
+    if (values == NULL)
+        return -ENOMEM;
+    memcpy(values, row->series.values, n * sizeof *values);
+    pb_sort(values, n);
+    int error = pb_median(values, row->modes.low_n, PB_SUMMARY_CONFIDENCE, &row->mode[0]);
+    if (error == 0)
+        error = pb_median(values + row->modes.low_n, row->modes.high_n, PB_SUMMARY_CONFIDENCE,
+                          &row->mode[1]);
+    free(values);
+    return error;
+}
+
+/* What the values of a row look like: median, outliers, modes. A metric that may be 0 has no modes.
+ */
+static int row_shape(struct pb_summary_row *row)
+{
+    const double *values = row->series.values;
+    size_t n = row->series.n;
+    int error = pb_median(values, n, PB_SUMMARY_CONFIDENCE, &row->median);
+    if (error == 0)
+        error = pb_outliers(values, n, NULL, &row->outliers);
+    if (error == 0)
+        error = pb_modes(values, n, &row->modes);
+    error = error == -EDOM ? 0 : error;
+    return error == 0 && row->modes.two ? row_modes(row) : error;
+}
+
 /* Takes the repetitions of one cell; of two in one block (a resumed run) the later. */
 static int row_fill(struct pb_summary_row *row, const struct entry *entries, size_t n,
                     const char *metric)
@@ -155,10 +188,12 @@ static int row_fill(struct pb_summary_row *row, const struct entry *entries, siz
             row->reason = rep->reason;
         }
     }
-    row->median = row->ratio = (struct pb_estimate){.value = NAN, .low = NAN, .high = NAN};
+    row->median = row->ratio = row->narrow = row->bootstrap =
+        (struct pb_estimate){.value = NAN, .low = NAN, .high = NAN};
+    row->p = row->adjusted = NAN;
     int error = pb_summary_series(row, metric, &row->series);
     if (error == 0 && row->series.n > 0)
-        error = pb_median(row->series.values, row->series.n, PB_SUMMARY_CONFIDENCE, &row->median);
+        error = row_shape(row);
     return error;
 }
 
@@ -166,8 +201,7 @@ static void row_free(struct pb_summary_row *row)
 {
     free(row->reps);
     pb_series_free(&row->series);
-    pb_series_free(&row->p99_alloc);
-    pb_series_free(&row->p99_free);
+    pb_summary_percentiles_free(row);
 }
 
 static size_t same_cell(const struct entry *entries, size_t n)
@@ -254,80 +288,6 @@ const struct pb_summary_row *pb_summary_empty(const struct pb_summary *summary,
     return NULL;
 }
 
-/* --- comparison ------------------------------------------------------------------------------ */
-
-/* Whether a row executed another stream than *stream, the first that is seen. */
-static bool row_differs(const struct pb_summary_row *row, const char **stream)
-{
-    for (size_t i = 0; i < row->reps_n; i++) {
-        const struct pb_rep *rep = row->reps[i];
-        const char *hash = json_string_value(json_object_get(rep->json, "stream_hash"));
-        if (rep->status != PB_OK || hash == NULL)
-            continue;
-        if (*stream != NULL && strcmp(*stream, hash) != 0)
-            return true;
-        *stream = hash;
-    }
-    return false;
-}
-
-static bool streams_differ(const struct pb_summary_group *group)
-{
-    const char *stream = NULL;
-    bool differ = group->twin != NULL && row_differs(group->twin, &stream);
-    for (size_t i = 0; !differ && i < group->rows_n; i++)
-        differ = row_differs(&group->rows[i], &stream);
-    return differ;
-}
-
-/* The A/A ratio and the bound that it sets. */
-static int group_noise(struct pb_summary_group *group)
-{
-    char base[PB_VARIANT_MAX];
-    group->bound = log1p(PB_SUMMARY_LEAST_EFFECT);
-    if (group->twin == NULL || group->streams_differ)
-        return 0;
-    pb_summary_base(group->twin->alloc, base, sizeof base);
-    const struct pb_summary_row *row = pb_summary_find(group, base);
-    struct pb_estimate *ratio = &group->twin->ratio;
-    int error = row != NULL ? pb_summary_pair(&group->twin->series, &row->series, ratio) : -ENOENT;
-    if (error == 0 && !isnan(ratio->low)) {
-        double noise = fmax(fabs(log(ratio->low)), fabs(log(ratio->high)));
-        group->bound = fmax(group->bound, noise);
-    }
-    return error == -ENOENT ? 0 : error;
-}
-
-static char row_sign(const struct pb_summary_row *row, double bound, int better)
-{
-    if (better == 0 || row->ratio.n == 0 || isnan(row->ratio.low))
-        return ' ';
-    if (!pb_summary_counts(&row->ratio, bound))
-        return '~';
-    return (row->ratio.value > 1) == (better > 0) ? '+' : '-';
-}
-
-static int group_compare(const struct pb_summary *summary, struct pb_summary_group *group,
-                         struct pb_hist *hist)
-{
-    group->streams_differ = streams_differ(group);
-    int error = group_noise(group);
-    group->reference = pb_summary_find(group, summary->reference);
-    group->null = pb_summary_find(group, "null");
-    for (size_t i = 0; error == 0 && i < group->rows_n; i++) {
-        struct pb_summary_row *row = &group->rows[i];
-        row->sign = ' ';
-        error = pb_summary_percentiles(row, hist);
-        if (error != 0 || group->reference == NULL || row == group->reference ||
-            group->streams_differ)
-            continue;
-        error = pb_summary_pair(&row->series, &group->reference->series, &row->ratio);
-        error = error == -ENOENT ? 0 : error;
-        row->sign = row_sign(row, group->bound, summary->better);
-    }
-    return error;
-}
-
 /* --- the whole ------------------------------------------------------------------------------- */
 
 static int find_metric(struct pb_summary *summary, char *message, size_t size)
@@ -376,10 +336,25 @@ static void find_clock(struct pb_summary *summary)
     summary->step = summary->resolution + quantum;
 }
 
+static int group_finish(const struct pb_summary *summary, struct pb_summary_group *group,
+                        struct pb_hist *hist)
+{
+    int error = 0;
+    group->reference = pb_summary_find(group, summary->reference);
+    group->null = pb_summary_find(group, "null");
+    for (size_t i = 0; error == 0 && i < group->rows_n; i++)
+        error = pb_summary_percentiles(&group->rows[i], hist);
+    return error == 0 ? pb_summary_judge(summary, group) : error;
+}
+
 int pb_summary_make(const struct pb_run *run, const char *metric, const char *reference,
                     struct pb_summary *summary, char *message, size_t message_size)
 {
-    *summary = (struct pb_summary){.run = run, .metric = metric};
+    *summary = (struct pb_summary){
+        .run = run,
+        .metric = metric,
+        .exploratory = json_is_true(json_object_get(run->header, "exploratory")),
+    };
     find_clock(summary);
     int error = find_metric(summary, message, message_size);
     if (error == 0)
@@ -396,7 +371,7 @@ int pb_summary_make(const struct pb_run *run, const char *metric, const char *re
         error = group_fill(&summary->groups[summary->groups_n++], entries + at, n, metric);
     }
     for (size_t i = 0; error == 0 && i < summary->groups_n; i++)
-        error = group_compare(summary, &summary->groups[i], hist);
+        error = group_finish(summary, &summary->groups[i], hist);
     free(hist);
     free(entries);
     if (error != 0)

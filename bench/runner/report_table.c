@@ -167,6 +167,8 @@ static void markdown_row(const struct pb_sheet *sheet, pb_sheet_cell *cells)
 {
     FILE *out = sheet->job->out;
     for (int c = 0; c < PB_COLUMNS; c++) {
+        if (sheet->empty[c])
+            continue;
         fputs(c == 0 ? "| " : " | ", out);
         pb_text_markdown(out, cells[c]);
     }
@@ -207,7 +209,7 @@ static void markdown_groups(const struct pb_sheet *sheet)
         fputs("\n\n", out);
         markdown_row(sheet, (pb_sheet_cell *)sheet->heads);
         for (int c = 0; c < PB_COLUMNS; c++)
-            fputs(pb_sheet_left(c) ? "|---" : "|---:", out);
+            fputs(sheet->empty[c] ? "" : pb_sheet_left(c) ? "|---" : "|---:", out);
         fputs("|\n", out);
         for (size_t k = 0; k < summary->groups[i].rows_n; k++)
             markdown_row(sheet, *cells++);

@@ -254,7 +254,7 @@ void pb_text_number(double value, char *out, size_t size)
 {
     double magnitude = fabs(value);
     int decimals = magnitude < 0.0995 ? 3 : magnitude < 9.995 ? 2 : magnitude < 99.95 ? 1 : 0;
-    if (isnan(value))
+    if (!isfinite(value))
         snprintf(out, size, "-");
     else
         snprintf(out, size, "%.*f", decimals, value);

@@ -19,7 +19,9 @@ struct contender {
     const struct pb_summary_row *row;
     struct pb_series series;
     double median;
-    bool tied; /* with the best */
+    struct pb_comparison lead; /* the best against it: above 1 where the best is ahead */
+    bool tied;                 /* with the best */
+    bool same;                 /* shown to be so, not only no difference shown */
 };
 
 /* Where the values of a contest come from. */
@@ -38,8 +40,7 @@ struct subject {
 struct contest {
     const struct subject *subject;
     struct contender *contenders;
-    size_t n, best, next;    /* next: the best that is not tied; n if there is none */
-    struct pb_estimate lead; /* next against best, >= 1 */
+    size_t n, best, next; /* next: the best that is not tied; n if there is none */
 };
 
 static int series_of_metric(const struct pb_summary *summary, const struct pb_summary_row *row,
@@ -78,43 +79,57 @@ static bool better_than(const struct contest *contest, size_t a, size_t b)
     return contest->subject->better > 0 ? left > right : left < right;
 }
 
-/* The ratio by which the best is ahead of another, >= 1 when it is. */
-static int lead_over(const struct contest *contest, size_t other, struct pb_estimate *lead)
+/* The ratio by which the best is ahead of another, above 1 when it is. */
+static int lead_over(struct contest *contest, struct contender *other)
 {
     const struct pb_series *best = &contest->contenders[contest->best].series;
-    const struct pb_series *rest = &contest->contenders[other].series;
-    return contest->subject->better > 0 ? pb_summary_pair(best, rest, lead)
-                                        : pb_summary_pair(rest, best, lead);
+    return contest->subject->better > 0 ? pb_summary_compare(best, &other->series, &other->lead)
+                                        : pb_summary_compare(&other->series, best, &other->lead);
 }
 
-/* Whether the best is ahead of another by what counts. */
-static bool leads(const struct contest *contest, size_t other, const struct pb_estimate *lead,
-                  double bound)
+/* Compares the best with every other, and adjusts p for their number. */
+static int contest_compare(const struct pb_summary *summary, struct contest *contest)
 {
-    double gap = contest->contenders[other].median - contest->contenders[contest->best].median;
-    return lead->value > 1 && pb_summary_counts(lead, bound) && fabs(gap) > contest->subject->least;
+    double *p = calloc(contest->n + 1, sizeof *p);
+    int error = p == NULL ? -ENOMEM : 0;
+    for (size_t i = 0; error == 0 && i < contest->n; i++) {
+        struct contender *other = &contest->contenders[i];
+        error = i == contest->best ? 0 : lead_over(contest, other);
+        p[i] = i == contest->best ? NAN : other->lead.p;
+    }
+    if (error == 0)
+        error = pb_summary_adjust(summary, p, contest->n);
+    for (size_t i = 0; error == 0 && i < contest->n; i++)
+        contest->contenders[i].lead.p = p[i];
+    free(p);
+    return error;
 }
 
 /* Finds the best, those tied with it, and the next. */
-static int contest_decide(struct contest *contest, double bound)
+static int contest_decide(const struct pb_summary *summary, struct contest *contest, double bound)
 {
     contest->best = 0;
     for (size_t i = 1; i < contest->n; i++)
         contest->best = better_than(contest, i, contest->best) ? i : contest->best;
     contest->next = contest->n;
-    for (size_t i = 0; i < contest->n; i++) {
-        struct pb_estimate lead;
-        int error = i == contest->best ? 0 : lead_over(contest, i, &lead);
-        if (error != 0)
-            return error;
-        contest->contenders[i].tied = i == contest->best || !leads(contest, i, &lead, bound);
-        if (!contest->contenders[i].tied &&
-            (contest->next == contest->n || better_than(contest, i, contest->next))) {
-            contest->next = i;
-            contest->lead = lead;
+    int error = contest_compare(summary, contest);
+    for (size_t i = 0; error == 0 && i < contest->n; i++) {
+        struct contender *other = &contest->contenders[i];
+        double gap = other->median - contest->contenders[contest->best].median;
+        if (i == contest->best) {
+            other->tied = other->same = true;
+            continue;
         }
+        other->lead.bound = bound;
+        other->lead.delta = PB_VERDICT_DELTA;
+        other->lead.better = 1;
+        enum pb_verdict verdict = pb_verdict(&other->lead);
+        other->same = verdict == PB_VERDICT_SAME;
+        other->tied = verdict != PB_VERDICT_BETTER || fabs(gap) <= contest->subject->least;
+        if (!other->tied && (contest->next == contest->n || better_than(contest, i, contest->next)))
+            contest->next = i;
     }
-    return 0;
+    return error;
 }
 
 /* The noise of these values: how far the twin is from what it is the twin of. */
@@ -182,29 +197,32 @@ static void subject_value(const struct subject *subject, double value, char *out
              strcmp(subject->unit, "ns") == 0 ? " ns" : "");
 }
 
-/* ", 1.40x [1.39, 1.44] ahead of mimalloc"; of an interval without width the two values. */
+/* ", 1.40x [1.39, 1.44] ahead of mimalloc, 2.10 ns against 2.94 ns"; of an interval without width
+ * the two values. */
 static void lead_words(const struct contest *contest, char *out, size_t size)
 {
     const struct contender *best = &contest->contenders[contest->best];
     const struct contender *next = &contest->contenders[contest->next];
     char lead[32], interval[64], values[2][80];
-    pb_text_number(contest->lead.value, lead, sizeof lead);
-    pb_report_interval(&contest->lead, interval, sizeof interval);
+    pb_text_number(next->lead.ratio.value, lead, sizeof lead);
+    pb_report_interval(&next->lead.ratio, interval, sizeof interval);
     subject_value(contest->subject, best->median, values[0], sizeof values[0]);
     subject_value(contest->subject, next->median, values[1], sizeof values[1]);
-    if (pb_report_no_width(&contest->lead) || best->median <= contest->subject->floor)
+    if (pb_report_no_width(&next->lead.ratio) || best->median <= contest->subject->floor)
         snprintf(out, size, ", %s, ahead of %s, %s", values[0], next->row->alloc, values[1]);
     else
-        snprintf(out, size, ", %sx %s ahead of %s", lead, interval, next->row->alloc);
+        snprintf(out, size, ", %sx %s ahead of %s, %s against %s", lead, interval, next->row->alloc,
+                 values[0], values[1]);
 }
 
 static void contest_words(const struct contest *contest, char *out, size_t size)
 {
-    size_t used = 0, tied = 0;
+    size_t used = 0, tied = 0, same = 0;
     out[0] = '\0';
     for (size_t i = 0; i < contest->n; i++) {
         if (!contest->contenders[i].tied)
             continue;
+        same += contest->contenders[i].same;
         if (tied++ < WORDS_TIED_MAX && used < size)
             used += (size_t)snprintf(out + used, size - used, "%s%s", tied > 1 ? ", " : "",
                                      contest->contenders[i].row->alloc);
@@ -212,7 +230,10 @@ static void contest_words(const struct contest *contest, char *out, size_t size)
     if (tied > WORDS_TIED_MAX && used < size)
         used += (size_t)snprintf(out + used, size - used, " and %zu more", tied - WORDS_TIED_MAX);
     if (tied > 1 && used < size)
-        used += (size_t)snprintf(out + used, size - used, ": no difference shown between them");
+        used += same == tied ? (size_t)snprintf(out + used, size - used,
+                                                ": the same within %.0f %%", 100 * PB_VERDICT_DELTA)
+                             : (size_t)snprintf(out + used, size - used,
+                                                ": no difference shown between them");
     if (tied == 1 && contest->next < contest->n && used < size)
         lead_words(contest, out + used, size - used);
 }
@@ -228,7 +249,7 @@ static int words_about(struct pb_notes *notes, const struct pb_summary *summary,
     if (error == 0)
         error = contest_noise(summary, group, &contest, &bound);
     if (error == 0 && contest.n >= 2)
-        error = contest_decide(&contest, bound);
+        error = contest_decide(summary, &contest, bound);
     if (error == 0 && contest.n >= 2) {
         contest_words(&contest, words, sizeof words);
         pb_notes_add(notes, PB_NOTE_WORDS, group->title, "%-9s  %s", subject->what, words);

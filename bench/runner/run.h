@@ -25,6 +25,8 @@ struct pb_rep {
 struct pb_run {
     char *folder;
     json_t *header;       /* the line of kind "run" */
+    json_t *end;          /* the last line of kind "end", NULL without one */
+    size_t superseded;    /* repetitions that a later one of their cell and block takes the place of */
     bool complete;        /* it has a line of kind "end" with status "done" */
     bool torn;            /* the last line was cut off and dropped */
     size_t reps_n;

@@ -107,6 +107,10 @@ static int load_line(void *context, json_t *object, size_t line)
     l->run->complete = strcmp(kind, "end") == 0 && status != NULL && strcmp(status, "done") == 0;
     if (line == 1)
         l->run->header = json_incref(object);
+    if (strcmp(kind, "end") == 0) {
+        json_decref(l->run->end);
+        l->run->end = json_incref(object);
+    }
     return strcmp(kind, "rep") == 0 ? load_rep(l, object, line) : 0;
 }
 
@@ -143,6 +147,7 @@ static int drop_superseded(struct pb_run *run)
     for (size_t i = 0; i < n; i++)
         if (run->reps[i].json != NULL)
             run->reps[kept++] = run->reps[i];
+    run->superseded = n - kept;
     run->reps_n = kept;
     free(sorted);
     return 0;
@@ -191,6 +196,7 @@ void pb_run_free(struct pb_run *run)
         clear_rep(&run->reps[i]);
     free(run->reps);
     json_decref(run->header);
+    json_decref(run->end);
     free(run->folder);
     free(run);
 }

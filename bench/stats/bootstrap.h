@@ -28,8 +28,8 @@ int pb_bootstrap_centre(const double *d, size_t n, double confidence, size_t res
  * "Algorithm AS 241", 1988 (PPND16, about 16 digits). */
 double pb_normal_quantile(double p);
 
-/* The quantile of Student's t, to 1e-5 for freedom >= 19 and 0.005 <= p <= 0.995. Source: Abramowitz
- * and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.5. */
+/* The quantile of Student's t, to 1e-5 for freedom >= 19 and 0.005 <= p <= 0.995. Source:
+ * Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.5. */
 double pb_student_quantile(double p, double freedom);
 
 #endif

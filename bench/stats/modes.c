@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Two modes, outliers: modes.h.
- * Why:     a page cache, a placement or a frequency that is one way in some processes and another way
- *          in the rest gives two levels, and a median of either or of neither. What is looked for
- * is a gap: the largest between neighbours that leaves a fifth of the values (two at least) on
+ * Why:     a page cache, a placement or a frequency that is one way in some processes and another
+ *          way in the rest gives two levels, and a median of either or of neither. What is looked
+ * for is a gap: the largest between neighbours that leaves a fifth of the values (two at least) on
  *          either side, over the mean absolute deviation from the medians of the two sides. A
  * fifth, so that stragglers are outliers and no mode. Hartigan's dip, the usual test, sees nothing
  *          in a dozen values, and two clusters of a mixture fit any skewed sample
- * Source:  own rule; the thresholds are the 99 % quantiles of the statistic in 40,000 simulated sets
- *          of each of five distributions with one mode, of which the largest counts
+ * Source:  own rule; the thresholds are the 99 % quantiles of the statistic in 40,000 simulated
+ *          sets of each of five distributions with one mode, of which the largest counts
  *          (tests/golden/modes_critical.py), so that fewer than about 1 set in 100 without two
  * modes is called bimodal. They fall with n as long as a fifth of it is the same count
  * Threads: any; pure

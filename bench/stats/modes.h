@@ -19,7 +19,7 @@ struct pb_modes {
     double gap, critical; /* the statistic (infinite without spread), and what it had to exceed */
 };
 
-/* Whether positive x[0..n) is of two groups. See modes.c for the rule and why. Returns 0, also with
+/* Whether positive x[0..n) is of two groups. Source: an own rule, see modes.c for it and why. Returns 0, also with
  * `two` false; -EINVAL (n == 0); -EDOM for values that are not finite or not positive; -ENOMEM. */
 int pb_modes(const double *x, size_t n, struct pb_modes *out);
 

@@ -39,7 +39,8 @@ int pb_paired_ratio(const double *a, const double *b, size_t n, double confidenc
 int pb_paired_difference(const double *a, const double *b, size_t n, double confidence,
                          struct pb_estimate *out);
 
-/* Median absolute deviation times 1.4826. */
+/* Median absolute deviation times 1.4826. Source: Hampel, "The influence curve and its role in robust
+ * estimation", 1974. */
 int pb_mad(const double *x, size_t n, double *out);
 
 /* Whether a quantile of `samples` values may be published: at least PB_SAMPLES_BEYOND of them lie
@@ -55,7 +56,7 @@ enum { PB_SAMPLES_BEYOND = 10 };
 int pb_rate(const double *work, const double *seconds, size_t n, double *rate);
 
 /* The exact two-sided p-value of the signed-rank test that the median of d is 0 (ties and zeros by
- * mid-ranks and dropping). */
+ * mid-ranks and dropping). Source: as pb_paired_ratio. */
 int pb_signed_rank_p(const double *d, size_t n, double *p);
 
 #endif

@@ -3,8 +3,8 @@
  * Why:     without a trend every order of y is equally likely, so the number of falling pairs is
  *          that of the inversions of a random permutation: counted, not assumed, up to n = 50
  * Threads: any; every function is pure
- * Cost     slope: n^2 / 2 slopes in memory, sorted; counting: n^3 / 2 additions up to n = 50, 20 KiB
- *          of stack; runs: O(n log n) */
+ * Cost     slope: n^2 / 2 slopes in memory, sorted; counting: n^3 / 2 additions up to n = 50, 20
+ *          KiB of stack; runs: O(n log n) */
 #include "stats/trend.h"
 
 #include "stats/order.h"

@@ -6,8 +6,8 @@
 #include "stats/stats.h"
 
 /* The slope of y over x: the median of the slopes between every two points, with the interval that
- * inverts Kendall's test (counted up to n = 50, normal above). x must rise. Source: Theil 1950; Sen,
- * "Estimates of the regression coefficient based on Kendall's tau", 1968; Hollander, Wolfe and
+ * inverts Kendall's test (counted up to n = 50, normal above). x must rise. Source: Theil 1950;
+ * Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968; Hollander, Wolfe and
  * Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014, 9.2-9.3. Returns 0; -EINVAL (n < 2, x
  * that does not rise, a confidence that is none); -EDOM for values that are not finite; -ENOMEM. */
 int pb_slope(const double *x, const double *y, size_t n, double confidence,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What may be said of a comparison: one pure function from the estimate to the word. Source: Hoefler
- * and Belli, "Scientific Benchmarking of Parallel Computing Systems", SC15, rule 7; Schuirmann, "A
- * comparison of the two one-sided tests procedure and the power approach", 1987 (equivalence).
+/* What may be said of a comparison: one pure function from the estimate to the word. Source:
+ * Hoefler and Belli, "Scientific Benchmarking of Parallel Computing Systems", SC15, rule 7;
+ * Schuirmann, "A comparison of the two one-sided tests procedure and the power approach", 1987
+ * (equivalence).
  * Threads: any; every function is pure. */
 #ifndef PB_STATS_VERDICT_H
 #define PB_STATS_VERDICT_H
@@ -12,7 +13,7 @@
 
 #define PB_VERDICT_ALPHA          0.05
 #define PB_VERDICT_LEAST_EFFECT   0.02 /* a smaller difference never counts */
-#define PB_VERDICT_DELTA          0.02 /* ratios in [1/(1+delta), 1+delta] are the same, by default */
+#define PB_VERDICT_DELTA          0.02 /* ratios in [1/(1+delta), 1+delta] are the same */
 #define PB_EQUIVALENCE_CONFIDENCE (1 - 2 * PB_VERDICT_ALPHA) /* two one-sided tests at alpha */
 
 enum pb_verdict {

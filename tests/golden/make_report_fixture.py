@@ -65,6 +65,8 @@ METRICS = {
     "rss_over_live": {"unit": "1", "better": -1, "help": "resident over live bytes at the peak"},
     "overlap": {"unit": "1", "better": 1, "help": "share of the window that all workers ran"},
     "preemptions": {"unit": "1", "better": -1, "help": "times that a worker was taken off"},
+    "minor_faults": {"unit": "1", "better": -1, "help": "page faults served from memory"},
+    "steady": {"unit": "1", "better": 0, "help": "1 where the rate had settled"},
 }
 
 HALF, SUB_BITS = 128, 8  # HdrHistogram, 2 digits, lowest 1: 256 sub-buckets
@@ -159,6 +161,8 @@ def metrics(rng, entry, workload, threads, weight, noise):
         "rss_over_live": round(rss / live, 4),
         "overlap": round(0.91 if preempted else 0.999 - 0.004 * rng.random(), 4),
         "preemptions": preempted,
+        "minor_faults": 12 if entry[0] == "glibc" and threads == 2 else 0,
+        "steady": 0 if entry[0] == "pool" and workload == "handoff" else 1,
     }
 
 
@@ -198,6 +202,8 @@ def rep(rng, group, entry, block, order, noise):
         "pid": 4000 + order, "t_utc": "2025-03-02T10:%02d:%02dZ" % (12 + order // 60, order % 60),
         "warn": ["a worker was preempted"] if record.get("m", {}).get("preemptions") else [],
     })
+    if record.get("m", {}).get("preemptions"):
+        record.update({"attempt": 3, "disturbed": ["overlap: 0.91 below 0.95", "preempted: 3 times"]})
     return record
 
 
@@ -232,10 +238,14 @@ def main():
         for group, entry in cells:
             record = rep(rng, group, entry, block, order, noise)
             counts[record["status"]] = counts.get(record["status"], 0) + 1
+            for attempt in range(1, record.get("attempt", 1)):
+                lines.append(line({**record, "attempt": attempt}))
             lines.append(line(record))
             order += 1
     lines.append(line({"v": 1, "kind": "end", "run": RUN, "status": "done",
-                       "t_utc": "2025-03-02T10:20:00Z", "counts": counts}))
+                       "t_utc": "2025-03-02T10:20:00Z", "counts": counts,
+                       "stopped_by": "last look after 6 blocks: target +-2 %, widest pool +-6.31 %",
+                       "looks": [6]}))
     with open(os.path.join(folder, "records.jsonl"), "w", encoding="utf-8") as out:
         out.write("\n".join(lines) + "\n")
 

@@ -62,9 +62,13 @@ static void difference_counts_beyond_interval_noise_and_two_percent(void **state
     };
     assert_int_equal(sign_of(cells, 3, PB_KEY_TIME), '-');
     assert_int_equal(sign_of(cells, 3, PB_KEY_RATE), '-');
-    for (size_t b = 0; b < 6; b++) /* 1.5 % in every block: certain, and too small */
-        cells[1].ns[b] = cells[0].ns[b] * 0.985;
+    for (size_t b = 0; b < 6; b++) /* 0.5 or 2.5 %: certain, too small, and not the same either */
+        cells[1].ns[b] = cells[0].ns[b] * (b % 2 ? 0.995 : 0.975);
     assert_int_equal(sign_of(cells, 3, PB_KEY_TIME), '~');
+    for (size_t b = 0; b < 6; b++) /* 1.5 % in every block: certain, and the same within 2 % */
+        cells[1].ns[b] = cells[0].ns[b] * 0.985;
+    assert_int_equal(sign_of(cells, 3, PB_KEY_TIME), '=');
+    assert_int_equal(sign_of(cells, 3, PB_KEY_RATE), '=');
     for (size_t b = 0; b < 6; b++)
         cells[1].ns[b] = cells[0].ns[b] * 0.9;
     assert_int_equal(sign_of(cells, 3, PB_KEY_TIME), '+');
@@ -124,6 +128,12 @@ static void words_name_a_leader_only_where_there_is_one(void **state)
     };
     struct pb_run *run = made_run("jemalloc", cells, 3);
     char *text = report_text(run, (struct pb_report_options){0});
+    assert_non_null(strstr(text, "fastest    pool, jemalloc: the same within 2 %\n"));
+    free(text);
+    made_free(run);
+    cells[1].ns[3] = 15;
+    run = made_run("jemalloc", cells, 3);
+    text = report_text(run, (struct pb_report_options){0});
     assert_non_null(strstr(text, "fastest    pool, jemalloc: no difference shown between them"));
     free(text);
     made_free(run);
@@ -198,7 +208,7 @@ static void twin_that_differs_from_itself_is_warned_of(void **state)
     struct pb_run *run = made_run("jemalloc", cells, 3);
     assert_true(report_says(run, "pair, 1 thread: jemalloc differs from its own twin "
                                  "[1.100, 1.150]: do not trust differences of that size"));
-    assert_true(report_says(run, "1 comparison, each at 95 %, not adjusted for their number"));
+    assert_true(report_says(run, "1 comparison in 1 family of 1, a table each "));
     made_free(run);
     cells[2].ns[0] = 9;
     run = made_run("jemalloc", cells, 3);
@@ -227,6 +237,7 @@ static void row_mostly_disturbed_is_marked_and_leads_nothing(void **state)
         {"zone", 2, 6, {20, 20, 20, 20, 20, 20}},
     };
     struct pb_run *run = made_run("jemalloc", cells, 3);
+    json_object_set_new(run->header, "exploratory", json_true());
     disturb(run, "pool", 3, false);
     assert_true(report_says(run, "6  3 of 6 disturbed\n"));
     assert_true(report_says(run, "overlap  below 0.95 in 3 of 18 repetitions (16.7 %)"));

@@ -31,8 +31,9 @@ static void one_setting_more_is_a_switch_with_its_paired_cost(void **state)
     };
     char *text = report_of(cells, 4);
     assert_non_null(strstr(text, title));
-    assert_non_null(
-        strstr(text, "pool with lists=off: +4.00 ns [3.90, 4.10], 1.17x [1.13, 1.20]; worse\n"));
+    assert_non_null(strstr(
+        text,
+        "pool with lists=off: +4.00 ns [3.90, 4.10], 1.17x [1.13, 1.20] of 25.0 ns; worse\n"));
     assert_non_null(strstr(text, "pool:lists=off with tags=on: -2."));
     assert_null(strstr(text, "pool with tags=on")); /* two settings more */
     free(text);
@@ -60,15 +61,16 @@ static void what_is_not_shown_is_said(void **state)
     const struct made_cell cells[] = {
         {"pool", 1, 6, {20, 20, 20, 20, 20, 20}},
         {"pool:tags=on", 1, 6, {21, 19, 21, 19, 21, 19}},
-        {"pool:quota=on", 1, 6, {20.1, 20.1, 20.2, 20.1, 20.1, 20.1}}, /* certain, and too small */
+        {"pool:quota=on", 1, 6, {20.1, 20.1, 20.2, 20.1, 20.1, 20.1}}, /* certain, and small */
         {"pool:checked=on", 1, 6, {30, -1, 30, 30, 30, 30}},           /* five pairs */
     };
     char *text = report_of(cells, 4);
     assert_non_null(strstr(text, "pool with tags=on: "));
-    assert_non_null(strstr(text, "[0.95, 1.05]; no difference shown\n"));
+    assert_non_null(strstr(text, "[0.95, 1.05] of 20.0 ns; no difference shown\n"));
     assert_non_null(strstr(text, "pool with quota=on: +0.10"));
-    assert_non_null(strstr(text, "1.01x [1.005, 1.010]; no difference shown\n"));
-    assert_non_null(strstr(text, "pool with checked=on: +10.0 ns -, 1.50x -; no interval\n"));
+    assert_non_null(strstr(text, "1.01x [1.005, 1.010] of 20.0 ns; same\n"));
+    assert_non_null(
+        strstr(text, "pool with checked=on: +10.0 ns -, 1.50x - of 20.0 ns; no interval\n"));
     free(text);
 }
 

@@ -25,6 +25,19 @@ static void table_is_the_golden_one(void **state)
     golden_report("table.txt", (struct pb_report_options){0});
 }
 
+static void json_and_csv_are_the_golden_ones(void **state)
+{
+    (void)state;
+    struct pb_run *run = fixture_load();
+    char *text = report_text(run, (struct pb_report_options){.format = PB_REPORT_JSON});
+    assert_golden("report.json", text);
+    free(text);
+    text = report_text(run, (struct pb_report_options){.format = PB_REPORT_CSV});
+    assert_golden("report.csv", text);
+    free(text);
+    pb_run_free(run);
+}
+
 static void markdown_is_the_golden_one(void **state)
 {
     (void)state;
@@ -73,7 +86,7 @@ static void narrow_table_leaves_out_columns_by_name(void **state)
     (void)state;
     struct pb_run *run = fixture_load();
     char *text = report_text(run, (struct pb_report_options){.width = 80});
-    assert_non_null(strstr(text, "left out for width: p99 free ns, peak RSS, RSS/live\n"));
+    assert_non_null(strstr(text, "left out for width: p99 free ns, peak RSS, RSS/live, faults\n"));
     assert_non_null(strstr(text,
                            "  variant                 ns/op  ratio  95 % interval     p99 alloc "
                            "ns  n\n"));
@@ -212,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_is_the_golden_one),
         cmocka_unit_test(markdown_is_the_golden_one),
+        cmocka_unit_test(json_and_csv_are_the_golden_ones),
         cmocka_unit_test(another_reference_and_metric_are_the_golden_ones),
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
         cmocka_unit_test(narrow_table_leaves_out_columns_by_name),
