@@ -98,7 +98,7 @@ enum pb_doctor_level pb_judge_load(const struct pb_doctor_seen *seen,
     if (bad)
         pb_read_folder(seen->root, "/proc", add_running, &crowd);
     snprintf(finding->value, sizeof finding->value, "%.2f%s%s", load,
-             running[0] != '\0' ? "; now: " : "", running);
+             running[0] != '\0' ? "; running: " : "", running);
     return bad ? row->bad : PB_DOCTOR_OK;
 }
 

@@ -62,7 +62,7 @@ const struct pb_doctor_row pb_doctor_rows[] = {
      "half a processor of foreign work: programs took 1.2 to 2.4 times as long, two threads' rates "
      "fell to 0.4 to 0.8, and one malloc's doubled",
      GUEST,
-     "stop what runs, or wait"},
+     "stop what runs, or wait: it is the average of the last minute"},
     {"thp",
      "/sys/kernel/mm/transparent_hugepage/enabled",
      pb_judge_word,

@@ -79,7 +79,7 @@ static void what_is_not_there_has_no_metric_and_what_is_refused_is_said(void **s
     assert_true(isnan(value(values, "cycles_per_op")));
     assert_true(fabs(value(values, "counters_running") - 0.3) < 1e-6);
     assert_string_equal(
-        warn, "cycles has no value: it was on the counters for less than half of the time (0.30)");
+        warn, "cycles has no value: it was on the counters for less than half of the time");
 }
 
 static void events_without_a_metric_of_their_own_are_numbered(void **state)

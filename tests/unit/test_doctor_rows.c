@@ -296,7 +296,7 @@ static void who_runs_is_named_but_not_ourselves(void **state)
     tree_put("/proc/43/stat", "43 (asleep) S 1 2 3\n");
     tree_put("/proc/77/stat", "77 (poolbench) R 1 2 3\n");
     find(&seen);
-    assert_string_equal(finding("load")->value, "9.00; now: a (odd) name (42)");
+    assert_string_equal(finding("load")->value, "9.00; running: a (odd) name (42)");
     tree_drop("/proc/42/stat");
     tree_drop("/proc/43/stat");
     tree_drop("/proc/77/stat");
