@@ -146,13 +146,12 @@ static bool is_hardware(unsigned event)
     return the_set.events[event].type != PERF_TYPE_SOFTWARE;
 }
 
-/* Why an event has no value. That there is no such counter here is in the run's header; a group
- * that ran too little, or a descriptor that lacked, is this repetition's own. The same text each
- * time: a report gathers them. */
+/* Why an event has no value. What is so every time here is in the run's header; a group that ran
+ * too little, or a descriptor that lacked, is this repetition's own. The same text each time: a
+ * report gathers them. */
 static void say_why(const struct pb_observation *o, unsigned event, int error)
 {
-    if (o->warn == NULL || o->warn[0] != '\0' || error == 0 || error == -ENOENT ||
-        error == -EOPNOTSUPP)
+    if (o->warn == NULL || o->warn[0] != '\0' || error == 0 || pb_perf_is_always(error))
         return;
     snprintf(o->warn, o->warn_size, "%s has no value: %s", the_set.events[event].name,
              pb_perf_why(error));
