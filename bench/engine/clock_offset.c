@@ -17,7 +17,7 @@
 
 enum { ROUNDS = 2000, PAIRS_MAX = 32 };
 
-static const double PAIR_NS = 5e6;
+static const double PAIR_NS = 5e6, ALL_NS = 150e6;
 
 /* A ball: odd numbers are the first's, even ones the second's. */
 struct table {
@@ -66,9 +66,9 @@ static int by_size(const void *a, const void *b)
 }
 
 /* The first's side. Returns the rounds played; the one before them meets a thread that starts. */
-static unsigned play(struct table *table, struct pb_offset_bounds *bounds, uint64_t *trips)
+static unsigned play(struct table *table, uint64_t deadline, struct pb_offset_bounds *bounds,
+                     uint64_t *trips)
 {
-    uint64_t deadline = pb_ticks_begin() + pb_clock_ticks(PAIR_NS);
     unsigned played = 0;
     for (uint64_t round = 0; round <= ROUNDS; round++) {
         uint64_t first = pb_ticks_begin(), again;
@@ -81,8 +81,11 @@ static unsigned play(struct table *table, struct pb_offset_bounds *bounds, uint6
             /* acquire: the second's reading is there */
         } while (atomic_load_explicit(&table->ball, memory_order_acquire) != 2 * round + 2);
         again = pb_ticks_begin();
-        if (round == 0)
+        if (round == 0) { /* it is there: from now on it has its time */
+            uint64_t last = again + pb_clock_ticks(PAIR_NS);
+            deadline = last < deadline ? last : deadline;
             continue;
+        }
         pb_clock_offset_round(bounds, first, table->second, again);
         trips[played++] = again - first;
     }
@@ -92,7 +95,7 @@ ended:
 }
 
 /* One pair, on two threads, of which this is the first. Returns 0 or -errno. */
-static int compare(int cpu, struct pb_clock_offset *offset)
+static int compare(int cpu, uint64_t deadline, struct pb_clock_offset *offset)
 {
     static uint64_t trips[ROUNDS];
     struct table table = {.cpu = cpu};
@@ -101,7 +104,7 @@ static int compare(int cpu, struct pb_clock_offset *offset)
     int error = -pthread_create(&second, NULL, second_main, &table);
     if (error != 0)
         return error;
-    unsigned played = play(&table, &bounds, trips);
+    unsigned played = play(&table, deadline, &bounds, trips);
     pthread_join(second, NULL);
     if (table.error != 0)
         return table.error;
@@ -129,6 +132,7 @@ int pb_clock_offset_measure(struct pb_clock_offset *offset)
     int first = -1, pairs = 0, last = -ENOTSUP;
     *offset = (struct pb_clock_offset){0};
     pb_clock_open();
+    uint64_t deadline = pb_ticks_begin() + pb_clock_ticks(ALL_NS);
     int error = -pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed);
     for (int cpu = 0; error == 0 && cpu < CPU_SETSIZE && pairs < PAIRS_MAX; cpu++) {
         if (!CPU_ISSET((size_t)cpu, &allowed))
@@ -140,7 +144,7 @@ int pb_clock_offset_measure(struct pb_clock_offset *offset)
         if (pairs++ == 0)
             error = pin(first);
         if (error == 0)
-            last = compare(cpu, offset);
+            last = compare(cpu, deadline, offset);
     }
     if (pairs > 0)
         pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);

@@ -27,8 +27,9 @@ struct pb_offset_bounds {
 void pb_clock_offset_round(struct pb_offset_bounds *bounds, uint64_t first, uint64_t second,
                            uint64_t again);
 
-/* Compares the processors that this thread may use, at most 32, for at most 5 ms a pair. Returns 0;
- * -ENOTSUP where there is one alone; -EBUSY where no pair answered in its time; -errno. */
+/* Compares the processors that this thread may use, at most 32: at most 5 ms a pair once its second
+ * answers, 150 ms for all. Returns 0; -ENOTSUP where there is one alone; -EBUSY where no pair
+ * answered in its time; -errno. */
 int pb_clock_offset_measure(struct pb_clock_offset *offset);
 
 #endif

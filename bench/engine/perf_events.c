@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { HARDWARE_GROUP = 3, READ_HEAD = 3 };
+enum { HARDWARE_GROUP = 3 };
 
 static const double LEAST_RUNNING = 0.5;
 
@@ -148,41 +148,56 @@ static void open_one(const struct pb_perf_kernel *kernel, const struct pb_perf_s
     counts->error[i] = fd >= 0 ? 0 : fd;
 }
 
-/* Reads a group: its values in the order of its open events, and its times. Returns 0 or -errno. */
+/* A group's times, and the values and ids of its open events. */
+struct reading {
+    uint64_t members, enabled, running;
+    struct {
+        uint64_t value, id;
+    } of[PB_PERF_GROUP_MAX];
+};
+
+/* Returns 0 or -errno. */
 static int read_group(const struct pb_perf_kernel *kernel, const struct pb_perf_set *set,
-                      const struct pb_perf_counts *counts, unsigned group, uint64_t *values,
-                      uint64_t *enabled, uint64_t *running)
+                      const struct pb_perf_counts *counts, unsigned group, struct reading *reading)
 {
-    uint64_t raw[READ_HEAD + 2 * PB_PERF_GROUP_MAX] = {0};
     unsigned leader = leader_of(set, counts, group), members = 0;
+    *reading = (struct reading){0};
     for (unsigned i = leader; i < set->n; i++)
         members += set->group[i] == group && counts->fd[i] >= 0;
-    ssize_t want = (ssize_t)((READ_HEAD + 2 * members) * sizeof *raw);
-    ssize_t got = kernel->read(counts->fd[leader], raw, (size_t)want);
+    size_t want = offsetof(struct reading, of) + members * sizeof *reading->of;
+    ssize_t got = kernel->read(counts->fd[leader], reading, want);
     if (got < 0)
         return (int)got;
-    if (got != want || raw[0] != members)
-        return -EIO;
-    *enabled = raw[1];
-    *running = raw[2];
-    for (unsigned k = 0; k < members; k++)
-        values[k] = raw[READ_HEAD + 2 * k]; /* members are read in the order of their opening */
-    return 0;
+    return (size_t)got == want && reading->members == members ? 0 : -EIO;
 }
 
-/* What the group had counted when it was opened. */
+/* Its value of one event; false: it has none with that id. */
+static bool find_value(const struct reading *reading, uint64_t id, uint64_t *value)
+{
+    for (uint64_t k = 0; k < reading->members; k++)
+        if (reading->of[k].id == id) {
+            *value = reading->of[k].value;
+            return true;
+        }
+    return false;
+}
+
+/* What the group had counted when it was opened, and the ids: events are read in the order of their
+ * opening. */
 static void take_base(const struct pb_perf_kernel *kernel, const struct pb_perf_set *set,
                       struct pb_perf_counts *counts, unsigned group)
 {
-    uint64_t values[PB_PERF_GROUP_MAX];
+    struct reading reading;
     unsigned leader = leader_of(set, counts, group), k = 0;
     if (leader == set->n)
         return;
-    int error = read_group(kernel, set, counts, group, values, &counts->base_enabled[group],
-                           &counts->base_running[group]);
+    int error = read_group(kernel, set, counts, group, &reading);
+    counts->base_enabled[group] = reading.enabled;
+    counts->base_running[group] = reading.running;
     for (unsigned i = leader; i < set->n; i++)
         if (set->group[i] == group && counts->fd[i] >= 0) {
-            counts->base[i] = error == 0 ? values[k++] : 0;
+            counts->id[i] = reading.of[k].id;
+            counts->base[i] = reading.of[k++].value;
             counts->error[i] = error;
         }
 }
@@ -211,33 +226,43 @@ void pb_perf_start(const struct pb_perf_kernel *kernel, const struct pb_perf_set
     }
 }
 
-/* Counts scaled to the whole time, or why there are none. */
+/* One count scaled to the whole time, or why there is none. */
+static void finish_one(struct pb_perf_counts *counts, unsigned i, const struct reading *reading,
+                       double share)
+{
+    uint64_t value;
+    if (!find_value(reading, counts->id[i], &value)) {
+        counts->error[i] = -EIO;
+        return;
+    }
+    counts->running[i] = share;
+    if (share < LEAST_RUNNING)
+        counts->error[i] = -EAGAIN;
+    else
+        counts->value[i] = (double)(value - counts->base[i]) / share;
+}
+
 static void finish_group(const struct pb_perf_kernel *kernel, const struct pb_perf_set *set,
                          struct pb_perf_counts *counts, unsigned group)
 {
-    uint64_t values[PB_PERF_GROUP_MAX], enabled = 0, running = 0;
-    unsigned leader = leader_of(set, counts, group), k = 0;
+    struct reading reading;
+    unsigned leader = leader_of(set, counts, group);
     if (leader == set->n)
         return;
     int error = counts->error[leader];
     if (error == 0)
-        error = read_group(kernel, set, counts, group, values, &enabled, &running);
-    enabled -= counts->base_enabled[group];
-    running -= counts->base_running[group];
+        error = read_group(kernel, set, counts, group, &reading);
+    for (unsigned i = leader; i < set->n && error != 0; i++)
+        if (set->group[i] == group && counts->fd[i] >= 0)
+            counts->error[i] = error;
+    if (error != 0)
+        return;
+    uint64_t enabled = reading.enabled - counts->base_enabled[group];
+    uint64_t running = reading.running - counts->base_running[group];
     double share = enabled > 0 ? (double)running / (double)enabled : 0.0;
-    for (unsigned i = leader; i < set->n; i++) {
-        if (set->group[i] != group || counts->fd[i] < 0)
-            continue;
-        counts->error[i] = error;
-        if (error != 0)
-            continue;
-        uint64_t count = values[k++] - counts->base[i];
-        counts->running[i] = share;
-        if (share < LEAST_RUNNING)
-            counts->error[i] = -EAGAIN;
-        else
-            counts->value[i] = (double)count / share;
-    }
+    for (unsigned i = leader; i < set->n; i++)
+        if (set->group[i] == group && counts->fd[i] >= 0)
+            finish_one(counts, i, &reading, share);
 }
 
 void pb_perf_stop(const struct pb_perf_kernel *kernel, const struct pb_perf_set *set,
@@ -260,47 +285,67 @@ void pb_perf_stop(const struct pb_perf_kernel *kernel, const struct pb_perf_set 
 
 /* --- words ------------------------------------------------------------------------------------ */
 
+static const struct reason {
+    int error;
+    bool always;
+    const char *why;
+} reasons[] = {
+    {0, false, ""},
+    {-EAGAIN, false, "it was on the counters for less than half of the time"},
+    {-ENOENT, true, "this machine has no such counter"},
+    {-ENODEV, true, "this machine has no such counter"},
+    {-EOPNOTSUPP, true, "this machine has no such counter"},
+    {-EINVAL, true, "the kernel does not take it, or not in this group"},
+    {-EACCES, true, "not permitted: sysctl kernel.perf_event_paranoid=1, or be root"},
+    {-EPERM, true, "not permitted: sysctl kernel.perf_event_paranoid=1, or a seccomp filter"},
+    {-ENOSYS, true, "the kernel was built without perf events, or a seccomp filter"},
+    {-EMFILE, false, "no more file descriptors: ulimit -n"},
+    {-ENFILE, false, "no more file descriptors on this machine"},
+    {-EBUSY, false, "somebody else has the counters"},
+    {-EIO, false, "a reading fell short"},
+};
+
+static const struct reason *reason_of(int error)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (reasons[i].error == error)
+            return &reasons[i];
+    return NULL;
+}
+
 const char *pb_perf_why(int error)
 {
-    static const struct {
-        int error;
-        const char *why;
-    } rows[] = {
-        {0, ""},
-        {-EAGAIN, "it was on the counters for less than half of the time"},
-        {-ENOENT, "this machine has no such counter"},
-        {-ENODEV, "this machine has no such counter"},
-        {-EOPNOTSUPP, "this machine has no such counter"},
-        {-EINVAL, "the kernel does not take it, or not in this group"},
-        {-EACCES, "not permitted: sysctl kernel.perf_event_paranoid=1, or be root"},
-        {-EPERM, "not permitted: sysctl kernel.perf_event_paranoid=1, or a seccomp filter"},
-        {-ENOSYS, "the kernel was built without perf events, or a seccomp filter"},
-        {-EMFILE, "no more file descriptors: ulimit -n"},
-        {-ENFILE, "no more file descriptors on this machine"},
-        {-EBUSY, "somebody else has the counters"},
-        {-EIO, "a reading fell short"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].error == error)
-            return rows[i].why;
-    return strerror(-error);
+    const struct reason *reason = reason_of(error);
+    return reason != NULL ? reason->why : strerror(-error);
+}
+
+bool pb_perf_is_always(int error)
+{
+    const struct reason *reason = reason_of(error);
+    return reason != NULL && reason->always;
 }
 
 const char *pb_perf_kind(const struct pb_perf_kernel *kernel, const struct pb_perf_set *set,
                          char *reason, size_t size)
 {
     struct pb_perf_counts counts = {0};
-    const char *kind = "none";
+    bool hardware = false, software = false;
+    unsigned first = set->n, refused = 0;
+    char more[32] = "";
     reason[0] = '\0';
     pb_perf_open(kernel, set, &counts);
     for (unsigned i = set->n; i-- > 0;) {
-        if (counts.error[i] != 0)
-            snprintf(reason, size, "%s: %s", set->events[i].name, pb_perf_why(counts.error[i]));
-        else if (!is_software(&set->events[i]))
-            kind = "hardware";
-        else if (strcmp(kind, "none") == 0)
-            kind = "software";
+        bool good = counts.error[i] == 0;
+        hardware |= good && !is_software(&set->events[i]);
+        software |= good && is_software(&set->events[i]);
+        refused += !good;
+        first = good ? first : i;
     }
+    if (refused > 1)
+        snprintf(more, sizeof more, " and %u more", refused - 1);
+    if (refused > 0)
+        snprintf(reason, size, "%s%s: %s", set->events[first].name, more,
+                 pb_perf_why(counts.error[first]));
     pb_perf_stop(kernel, set, &counts);
-    return kind;
+    return hardware ? "hardware" : software ? "software" : "none";
 }

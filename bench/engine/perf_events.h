@@ -48,7 +48,7 @@ struct pb_perf_set {
 struct pb_perf_counts {
     bool opened;
     int fd[PB_PERF_EVENTS_MAX];
-    uint64_t base[PB_PERF_EVENTS_MAX];
+    uint64_t id[PB_PERF_EVENTS_MAX], base[PB_PERF_EVENTS_MAX];
     uint64_t base_enabled[PB_PERF_EVENTS_MAX], base_running[PB_PERF_EVENTS_MAX]; /* by group */
     int error[PB_PERF_EVENTS_MAX];      /* 0, or why there is no value: -errno; -EAGAIN: on the
                                            counters for less than half of the time */
@@ -79,8 +79,11 @@ void pb_perf_stop(const struct pb_perf_kernel *kernel, const struct pb_perf_set 
 /* Why there is no value, as a clause: "this machine has no such counter". */
 const char *pb_perf_why(int error);
 
+/* Whether that is so on this machine every time, and so is said once, in a run's header. */
+bool pb_perf_is_always(int error);
+
 /* What of a set can be opened here: "hardware", "software" (only events that the kernel counts) or
- * "none". `reason` gets the first event that cannot and why, "" if all can. */
+ * "none". `reason` gets the first event that cannot, how many more, and why; "" if all can. */
 const char *pb_perf_kind(const struct pb_perf_kernel *kernel, const struct pb_perf_set *set,
                          char *reason, size_t size);
 

@@ -21,6 +21,10 @@ unsigned pb_topology_units(const struct pb_topology *topology);
 /* "pack:1 ... pu:2": the synthetic string of the topology, for records. Returns the length or -ENOSPC. */
 int pb_topology_describe(const struct pb_topology *topology, char *out, size_t size);
 
+/* The topology as hwloc's XML, malloc'ed: two machines whose XML is the same are alike to a planner.
+ * Returns 0 or -errno. */
+int pb_topology_xml(const struct pb_topology *topology, char **xml);
+
 enum { PB_PLACEMENT_MAX = 1024 };
 
 /* Which unit each worker gets. `os_index` are the system's numbers (P#), in worker order. */

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* errno of the hwloc call that failed, never 0. */
 static int failure(void)
@@ -108,6 +109,17 @@ int pb_topology_describe(const struct pb_topology *topology, char *out, size_t s
     if (length < 0)
         return describe_uneven(topology, out, size);
     return (size_t)length >= size ? -ENOSPC : length;
+}
+
+int pb_topology_xml(const struct pb_topology *topology, char **xml)
+{
+    char *made = NULL;
+    int length = 0;
+    if (hwloc_topology_export_xmlbuffer(topology->tree, &made, &length, 0) != 0)
+        return failure();
+    *xml = strdup(made);
+    hwloc_free_xmlbuffer(topology->tree, made);
+    return *xml != NULL ? 0 : -ENOMEM;
 }
 
 /* Whether `one` should stand for its units: no other of its type names a part of them, and none

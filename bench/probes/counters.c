@@ -146,17 +146,15 @@ static bool is_hardware(unsigned event)
     return the_set.events[event].type != PERF_TYPE_SOFTWARE;
 }
 
-/* Why an event has no value. That there is no such counter here is in the run's header; a group
- * that ran too little, or a descriptor that lacked, is this repetition's own. */
-static void say_why(const struct pb_observation *o, unsigned event, int error, double running)
+/* Why an event has no value. What is so every time here is in the run's header; a group that ran
+ * too little, or a descriptor that lacked, is this repetition's own. The same text each time: a
+ * report gathers them. */
+static void say_why(const struct pb_observation *o, unsigned event, int error)
 {
-    const char *name = the_set.events[event].name;
-    if (o->warn == NULL || o->warn[0] != '\0' || error == 0 || error == -ENOENT ||
-        error == -EOPNOTSUPP)
+    if (o->warn == NULL || o->warn[0] != '\0' || error == 0 || pb_perf_is_always(error))
         return;
-    int length = snprintf(o->warn, o->warn_size, "%s has no value: %s", name, pb_perf_why(error));
-    if (error == -EAGAIN && length > 0 && (size_t)length < o->warn_size)
-        snprintf(o->warn + length, o->warn_size - (size_t)length, " (%.2f)", running);
+    snprintf(o->warn, o->warn_size, "%s has no value: %s", the_set.events[event].name,
+             pb_perf_why(error));
 }
 
 static void report(const struct pb_observation *o, const void *rate, const void *tail,
@@ -175,7 +173,7 @@ static void report(const struct pb_observation *o, const void *rate, const void 
             sum += counts[w].value[i];
             if (is_hardware(i))
                 values[RUNNING] = fmin(values[RUNNING], counts[w].running[i]);
-            say_why(o, i, counts[w].error[i], counts[w].running[i]);
+            say_why(o, i, counts[w].error[i]);
         }
         if (metric_of[i] < METRICS)
             values[metric_of[i]] = is_count(metric_of[i]) ? sum

@@ -5,11 +5,14 @@
 #include "build_facts.h"
 
 #include "probes/probe.h"
+#include "runner/json_line.h"
+#include "runner/machine_read.h"
 #include "runner/spawn.h"
 
-#include <ctype.h>
 #include <gnu/libc-version.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,67 +58,16 @@ static const struct {
     {"clocksource", "/sys/devices/system/clocksource/clocksource0/current_clocksource", LINE},
     {"huge_pages", "/proc/sys/vm/nr_hugepages", LINE},
     {"overcommit", "/proc/sys/vm/overcommit_memory", LINE},
-    {"cgroup_memory_max", "/sys/fs/cgroup/memory.max", LINE},
-    {"cgroup_cpu_max", "/sys/fs/cgroup/cpu.max", LINE},
+    {"smt_active", "/sys/devices/system/cpu/smt/active", LINE},
+    {"thp_defrag", "/sys/kernel/mm/transparent_hugepage/defrag", CHOSEN},
+    {"numa_balancing", "/proc/sys/kernel/numa_balancing", LINE},
+    {"swappiness", "/proc/sys/vm/swappiness", LINE},
+    {"perf_event_paranoid", "/proc/sys/kernel/perf_event_paranoid", LINE},
+    {"scaling_driver", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_driver", LINE},
+    {"idle_driver", "/sys/devices/system/cpu/cpuidle/current_driver", LINE},
     {"load", "/proc/loadavg", LINE},
     {"virtual_by", "/sys/class/dmi/id/sys_vendor", LINE},
 };
-
-static FILE *open_below(const char *root, const char *path)
-{
-    char whole[PATH_MAX];
-    if ((size_t)snprintf(whole, sizeof whole, "%s%s", root, path) >= sizeof whole)
-        return NULL;
-    return fopen(whole, "re");
-}
-
-/* The first line of a file below root, without its end; "" if it cannot be read. */
-static void first_line(const char *root, const char *path, char *out, size_t size)
-{
-    FILE *file = open_below(root, path);
-    out[0] = '\0';
-    if (file != NULL && fgets(out, (int)size, file) == NULL)
-        out[0] = '\0';
-    out[strcspn(out, "\n")] = '\0';
-    if (file != NULL)
-        fclose(file);
-}
-
-/* Keeps the word in brackets, if there is one. */
-static void choose(char *text)
-{
-    char *open = strchr(text, '['), *end = open != NULL ? strchr(open, ']') : NULL;
-    if (end == NULL)
-        return;
-    *end = '\0';
-    memmove(text, open + 1, strlen(open + 1) + 1);
-}
-
-/* The value behind "key : value", or NULL. */
-static char *value_of(char *line, const char *key)
-{
-    size_t length = strlen(key);
-    char *colon = strchr(line, ':');
-    if (strncmp(line, key, length) != 0 || colon == NULL)
-        return NULL;
-    for (char *p = line + length; p < colon; p++)
-        if (!isspace((unsigned char)*p))
-            return NULL;
-    colon++;
-    while (isspace((unsigned char)*colon))
-        colon++;
-    colon[strcspn(colon, "\n")] = '\0';
-    return colon;
-}
-
-static bool has_word(const char *list, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = list; (at = strstr(at, word)) != NULL; at += length)
-        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return true;
-    return false;
-}
 
 static json_t *text(const char *value)
 {
@@ -143,7 +95,7 @@ static void put_kernel(json_t *facts, const char *root)
                                           "clocksource=",
                                           "tsc="};
     char line[4096], kept[1024] = "", release[256], *rest = line, *word;
-    first_line(root, "/proc/cmdline", line, sizeof line);
+    pb_read_line(root, "/proc/cmdline", line, sizeof line);
     while ((word = strsep(&rest, " ")) != NULL)
         for (size_t i = 0; i < sizeof bearing / sizeof *bearing; i++)
             if (strncmp(word, bearing[i], strlen(bearing[i])) == 0) {
@@ -152,7 +104,7 @@ static void put_kernel(json_t *facts, const char *root)
                 break;
             }
     json_object_set_new(facts, "kernel_options", text(kept));
-    first_line(root, "/proc/sys/kernel/osrelease", release, sizeof release);
+    pb_read_line(root, "/proc/sys/kernel/osrelease", release, sizeof release);
     snprintf(line, sizeof line, "%s%s", release[0] != '\0' ? "Linux " : "", release);
     json_object_set_new(facts, "kernel", text(line));
 }
@@ -162,18 +114,19 @@ static void put_cpu(json_t *facts, const char *root)
     char *line = NULL, *value;
     size_t room = 0;
     json_int_t cpus = 0;
-    FILE *file = open_below(root, "/proc/cpuinfo");
+    FILE *file = pb_read_open(root, "/proc/cpuinfo");
     json_object_set_new(facts, "cpu", text(""));
     json_object_set_new(facts, "microcode", text(""));
     json_object_set_new(facts, "hypervisor", json_false());
     while (file != NULL && getline(&line, &room, file) >= 0) {
-        if (value_of(line, "processor") != NULL)
+        if (pb_read_value(line, "processor") != NULL)
             cpus++;
-        else if ((value = value_of(line, "model name")) != NULL)
+        else if ((value = pb_read_value(line, "model name")) != NULL)
             json_object_set_new(facts, "cpu", text(value));
-        else if ((value = value_of(line, "microcode")) != NULL)
+        else if ((value = pb_read_value(line, "microcode")) != NULL)
             json_object_set_new(facts, "microcode", text(value));
-        else if ((value = value_of(line, "flags")) != NULL && has_word(value, "hypervisor"))
+        else if ((value = pb_read_value(line, "flags")) != NULL &&
+                 pb_read_has_word(value, "hypervisor"))
             json_object_set_new(facts, "hypervisor", json_true());
     }
     json_object_set_new(facts, "cpus", json_integer(cpus));
@@ -182,19 +135,80 @@ static void put_cpu(json_t *facts, const char *root)
         fclose(file);
 }
 
-static void put_memory(json_t *facts, const char *root)
+/* "2048 kB" in bytes. */
+static json_t *kib(const char *root, const char *key)
 {
-    char *line = NULL, *value;
-    size_t room = 0;
-    long long kib = 0;
-    FILE *file = open_below(root, "/proc/meminfo");
-    while (file != NULL && getline(&line, &room, file) >= 0)
-        if ((value = value_of(line, "MemTotal")) != NULL)
-            kib = strtoll(value, NULL, 10);
-    json_object_set_new(facts, "memory_bytes", json_integer(kib * 1024));
-    free(line);
-    if (file != NULL)
-        fclose(file);
+    char value[64];
+    pb_read_field(root, "/proc/meminfo", key, value, sizeof value);
+    return json_integer(strtoll(value, NULL, 10) * 1024);
+}
+
+static json_t *cgroup(const char *root, bool bytes)
+{
+    char value[64] = "";
+    double limit;
+    if (pb_read_cgroup(root, bytes, &limit))
+        snprintf(value, sizeof value, isinf(limit) ? "max" : bytes ? "%.0f" : "%.2f CPUs", limit);
+    return text(value);
+}
+
+struct mitigations {
+    const char *root;
+    json_t *found;
+};
+
+static void add_mitigation(void *context, const char *name)
+{
+    struct mitigations *m = context;
+    char path[PATH_MAX], line[256];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/vulnerabilities/%s", name);
+    if (pb_read_line(m->root, path, line, sizeof line))
+        json_object_set_new(m->found, name, text(line));
+}
+
+/* What the process may take, and what the kernel does against the processor's faults. */
+static void put_limits(json_t *facts, const char *root)
+{
+    static const char *const limits[][2] = {
+        {"memlock", "Max locked memory"},   {"nofile", "Max open files"},
+        {"core", "Max core file size"},     {"data", "Max data size"},
+        {"as", "Max address space"},        {"stack", "Max stack size"},
+        {"rtprio", "Max realtime priority"}};
+    char value[64];
+    json_t *rlimits = json_object();
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        pb_read_rlimit(root, limits[i][1], value, sizeof value);
+        json_object_set_new(rlimits, limits[i][0], text(value));
+    }
+    struct mitigations mitigations = {root, json_object()};
+    pb_read_folder(root, "/sys/devices/system/cpu/vulnerabilities", add_mitigation, &mitigations);
+    json_object_set_new(facts, "rlimits", rlimits);
+    json_object_set_new(facts, "mitigations", mitigations.found);
+    json_object_set_new(facts, "memory_bytes", kib(root, "MemTotal"));
+    json_object_set_new(facts, "swap_bytes", kib(root, "SwapTotal"));
+    json_object_set_new(facts, "cgroup_memory_max", cgroup(root, true));
+    json_object_set_new(facts, "cgroup_cpu_max", cgroup(root, false));
+}
+
+/* The variables that reach the children and bear on them: ours, the loader's, the sanitizers'. */
+static void put_environment(json_t *facts)
+{
+    static const char *const bearing[] = {"PB_", "LD_", "ASAN_", "TSAN_", "UBSAN_", "HWLOC_"};
+    json_t *kept = json_object();
+    size_t bytes = 0;
+    for (char **entry = environ; *entry != NULL; entry++) {
+        char name[128];
+        size_t length = strcspn(*entry, "=");
+        bytes += strlen(*entry) + 1;
+        if (length >= sizeof name || pb_spawn_drops(*entry))
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)length, *entry);
+        for (size_t i = 0; i < sizeof bearing / sizeof *bearing; i++)
+            if (strncmp(name, bearing[i], strlen(bearing[i])) == 0)
+                json_object_set_new(kept, name, text(*entry + length + 1));
+    }
+    json_object_set_new(facts, "environment", kept);
+    json_object_set_new(facts, "environment_bytes", json_integer((json_int_t)bytes));
 }
 
 json_t *pb_machine_dropped(void)
@@ -220,34 +234,49 @@ static void put_tuning(json_t *facts, const char *root)
     json_object_set_new(facts, "environment_dropped", pb_machine_dropped());
 }
 
+static void put_topology(json_t *facts, const struct pb_topology *topology)
+{
+    char line[1024], digest[17] = "", *xml = NULL;
+    if (pb_topology_describe(topology, line, sizeof line) < 0)
+        line[0] = '\0';
+    if (pb_topology_xml(topology, &xml) == 0)
+        snprintf(digest, sizeof digest, "%016" PRIx64, pb_hash_text(xml, strlen(xml)));
+    free(xml);
+    json_object_set_new(facts, "units", json_integer(pb_topology_units(topology)));
+    json_object_set_new(facts, "topology", text(line));
+    json_object_set_new(facts, "topology_digest", text(digest));
+}
+
+static json_t *clock_facts(const struct pb_clock *clock)
+{
+    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:s}", "source", clock->source, "quantum_ns",
+                     clock->quantum_ns, "overhead_ns", clock->overhead_ns, "ns_per_tick",
+                     clock->ns_per_tick, "disagreement_ppm", clock->disagreement_ppm, "objection",
+                     clock->objection != NULL ? clock->objection : "");
+}
+
 json_t *pb_machine_facts(const char *root, const struct pb_topology *topology,
                          const struct pb_clock *clock)
 {
     char line[1024];
     json_t *facts = json_object();
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        first_line(root, files[i].path, line, sizeof line);
+        pb_read_line(root, files[i].path, line, sizeof line);
         if (files[i].kind == CHOSEN)
-            choose(line);
+            pb_read_choose(line);
         json_object_set_new(facts, files[i].key, text(line));
     }
     put_kernel(facts, root);
     put_cpu(facts, root);
-    put_memory(facts, root);
+    put_limits(facts, root);
     put_tuning(facts, root);
+    put_environment(facts);
     snprintf(line, sizeof line, "glibc %s", gnu_get_libc_version());
     json_object_set_new(facts, "libc", text(line));
-    if (topology != NULL) {
-        json_object_set_new(facts, "units", json_integer(pb_topology_units(topology)));
-        if (pb_topology_describe(topology, line, sizeof line) < 0)
-            line[0] = '\0';
-        json_object_set_new(facts, "topology", text(line));
-    }
+    if (topology != NULL)
+        put_topology(facts, topology);
     if (clock != NULL)
-        json_object_set_new(facts, "clock",
-                            json_pack("{s:s, s:f, s:f, s:f}", "source", clock->source, "quantum_ns",
-                                      clock->quantum_ns, "overhead_ns", clock->overhead_ns,
-                                      "ns_per_tick", clock->ns_per_tick));
+        json_object_set_new(facts, "clock", clock_facts(clock));
     return facts;
 }
 

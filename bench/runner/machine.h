@@ -23,7 +23,8 @@ json_t *pb_suite_facts(void);
 json_t *pb_machine_dropped(void);
 
 /* Whether a run with this header can go on here: the same suite; the same processor, microcode,
- * units, kernel, libc and /etc/malloc.conf. Otherwise `what` is the first fact that differs: "machine.kernel". */
+ * units, kernel, libc and /etc/malloc.conf. Otherwise `what` is the first fact that differs:
+ * "machine.kernel". */
 bool pb_machine_same(const json_t *header, const struct pb_topology *topology, char *what,
                      size_t size);
 

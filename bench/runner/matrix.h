@@ -2,7 +2,7 @@
 /* A matrix: the TOML file that spans the cells, checked and in canonical form.
  *
  *     name = "quick"          # also title, exploratory, blocks, seed, reference, aa, audit,
- *     blocks = 6              # timeout (s), memory_limit ("4G"), sample_gap, scale
+ *     blocks = 6              # timeout (s), memory_limit ("4G"), sample_gap, counters, scale
  *     [axes]                  # also dispatch, memory, start, arrival, delay, oversubscribe
  *     alloc = ["pool", "zone:lock=fas"]
  *     threads = [1, 2]

@@ -171,6 +171,22 @@ static void note_warnings(struct pb_notes *notes, const struct pb_run *run)
     }
 }
 
+/* What doctor warned of when the run began. */
+static void note_doctor(struct pb_notes *notes, const struct pb_run *run)
+{
+    const json_t *findings = json_object_get(run->header, "doctor"), *one;
+    size_t i;
+    json_array_foreach(findings, i, one)
+    {
+        const char *id = json_string_value(json_object_get(one, "id"));
+        const char *level = json_string_value(json_object_get(one, "level"));
+        const char *value = json_string_value(json_object_get(one, "value"));
+        if (id != NULL && level != NULL && value != NULL && strcmp(level, "warning") == 0)
+            pb_notes_add(notes, PB_NOTE_WARNING, "doctor", "%s was %s when the run began", id,
+                         value);
+    }
+}
+
 void pb_notes_doubts(struct pb_notes *notes, const struct pb_summary *summary)
 {
     const struct pb_run *run = summary->run;
@@ -188,6 +204,7 @@ void pb_notes_doubts(struct pb_notes *notes, const struct pb_summary *summary)
     else if (json_integer_value(json_object_get(suite, "check")) > 0)
         pb_notes_add(notes, PB_NOTE_WARNING, "checked",
                      "a debug build with checks: the times mean nothing");
+    note_doctor(notes, run);
     note_groups(notes, summary);
     note_interference(notes, run);
     note_disturbed(notes, run);

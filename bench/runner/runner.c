@@ -4,6 +4,7 @@
 
 #include "engine/perf_events.h"
 #include "engine/rng.h"
+#include "runner/header.h"
 #include "runner/limit.h"
 #include "runner/machine.h"
 #include "runner/preload.h"
@@ -392,12 +393,24 @@ int pb_runner_plan(const struct pb_request *request, FILE *out)
 /* The folder and its first line. Returns an exit code. */
 static int begin(struct pb_work *s, const struct pb_request *request)
 {
+    static struct pb_findings findings;
+    struct pb_doctor_seen seen;
+    char why[PB_MESSAGE_MAX - 16];
+    pb_doctor_see(&seen, pb_topology_units(s->topology), s->matrix->settings.counters, false);
+    pb_doctor_find(&seen, &findings);
+    if (request->strict && pb_doctor_refuses(&findings, why, sizeof why)) {
+        snprintf(s->message, sizeof s->message, "--strict-env: %s", why);
+        return PB_EXIT_MACHINE;
+    }
     int error =
         pb_store_create(request->out, s->matrix->text, &s->store, s->message, sizeof s->message);
     if (error != 0)
         return pb_exit_of(error);
     json_t *line = pb_record_run(s->store.run, s->matrix, request->options, s->topology);
-    error = pb_store_append(&s->store, line, s->message, sizeof s->message);
+    pb_header_complete(line, &seen, &findings);
+    error = pb_header_check(line, s->message, sizeof s->message);
+    if (error == 0)
+        error = pb_store_append(&s->store, line, s->message, sizeof s->message);
     json_decref(line);
     if (error == 0)
         return PB_EXIT_GOOD;

@@ -28,6 +28,7 @@ struct pb_request {
     const char *out; /* the run's folder, NULL: a new one under results */
     const char *program; /* started for each repetition with the argument "child" */
     bool quiet;
+    bool strict; /* a machine that doctor warns of is refused */
 };
 
 /* Each returns an exit code; what went wrong is one line on standard error. `folder` (of `size`)

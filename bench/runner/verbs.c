@@ -217,7 +217,8 @@ static struct pb_request request_of(const struct pb_args *args)
                                .options = matrix_options(args),
                                .out = pb_args_value(args, "out"),
                                .program = PB_SELF,
-                               .quiet = pb_args_value(args, "quiet") != NULL};
+                               .quiet = pb_args_value(args, "quiet") != NULL,
+                               .strict = pb_args_value(args, "strict-env") != NULL};
 }
 
 static int verb_plan(const struct pb_args *args)
@@ -313,8 +314,12 @@ static int verb_plot(const struct pb_args *args)
 
 static int verb_doctor(const struct pb_args *args)
 {
-    (void)args;
-    return pb_doctor(PB_SELF, stdout) == 0 ? PB_EXIT_GOOD : PB_EXIT_MACHINE;
+    char line[MESSAGE_MAX * 2];
+    const struct pb_doctor_request request = {.program = PB_SELF,
+                                              .json = pb_args_value(args, "json") != NULL,
+                                              .strict = pb_args_value(args, "strict-env") != NULL};
+    return pb_doctor(&request, stdout, line, sizeof line) ? PB_EXIT_GOOD
+                                                          : complain(line, PB_EXIT_MACHINE);
 }
 
 static int verb_answer(const struct pb_args *args)

@@ -21,7 +21,28 @@ expect_line 2 "pin|policy" "$pb" run "$tiny" --pin nosuch --out run
 expect_line 2 "dispatch" "$pb" run "$tiny" --dispatch nosuch --out run
 expect_line 2 "regular|regex|--filter" "$pb" run "$tiny" --filter '(' --out run
 expect_line 5 "match" "$pb" run "$tiny" --filter nosuch --out run
+expect_line 2 "^--counters: unknown event 'nosuch'.*allowed: off, default" "$pb" run "$tiny" --counters cycles,nosuch --out run
+printf 'counters = "cycels"\n[axes]\nalloc = ["pool"]\n[[workload]]\nname = "pair"\n' >counters.toml
+expect_line 2 "^counters\.toml:1:12: counters: unknown event 'cycels'" "$pb" run counters.toml --out run
 [ ! -e run ] || fail "a refused run left a folder"
+
+# a machine that doctor warns of, where that is not wanted: one line, and nothing is left behind
+if sanitized; then
+    expect_line 4 '^--strict-env: .*; ' "$pb" run "$tiny" --strict-env --out run
+else
+    code=0
+    "$pb" run "$tiny" --alloc pool --filter '^pair/' --blocks 1 --strict-env --out run >out 2>err </dev/null || code=$?
+    [ $code = 0 ] || { [ $code = 4 ] && [ "$(wc -l <err)" = 1 ] && grep -q '^--strict-env: .*; ' err; } ||
+        fail "--strict-env: exit $code: $(cat err)"
+    [ $code = 0 ] || [ ! -e run ] || fail "a run that was refused left a folder"
+    rm -rf run
+fi
+code=0
+"$pb" doctor --strict-env --json >out 2>err </dev/null || code=$?
+warnings=$(jq '[.findings[] | select(.level == "warning" or .level == "missing")] | length' out)
+[ $code = 4 ] && [ "$warnings" -gt 0 ] || { [ $code = 0 ] && [ "$warnings" = 0 ]; } ||
+    fail "doctor --strict-env: exit $code with $warnings warnings"
+[ "$(jq '[.findings[] | select(.level != "ok") | select(.mend == "")] | length' out)" = 0 ] || fail "a finding without a remedy"
 
 # matrix files: FILE:LINE:COLUMN
 printf 'name = "x"\nblocks = [1,\n' >broken.toml

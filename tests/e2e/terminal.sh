@@ -23,15 +23,15 @@ code=0
 "$pb" doctor >out 2>err || code=$?
 [ $code = 0 ] || [ $code = 4 ] || fail "doctor: exit $code"
 if sanitized; then
-    grep -q '^note  malloc .*sanitizer' out || fail "doctor is silent on the sanitizer: $(cat out)"
+    grep -q '^note      malloc .*sanitizer' out || fail "doctor is silent on the sanitizer: $(cat out)"
 else
     for lib in glibc jemalloc mimalloc tcmalloc; do
-        grep -Eq "^ok    $lib .*, [0-9][^ ]* \\(" out || fail "$lib did not answer: $(cat out)"
+        grep -Eq "^ok +$lib .*, [0-9][^ ]* \\(" out || fail "$lib did not answer: $(cat out)"
     done
     mkdir libs
     echo 'no library' >libs/libjemalloc.so.2
     expect 4 env LD_LIBRARY_PATH="$work/libs" "$pb" doctor
-    grep -q '^miss  jemalloc .*does not load' out || fail "doctor believes a broken library: $(cat out)"
+    grep -q '^missing   jemalloc .*does not load' out || fail "doctor believes a broken library: $(cat out)"
     grep -q 'apt-get install --reinstall libjemalloc2' out || fail "no package is named: $(cat out)"
 fi
 

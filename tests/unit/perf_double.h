@@ -26,7 +26,7 @@ static struct {
     bool refuses_config;
     unsigned descriptors; /* it has so many, then -EMFILE */
     double share;         /* of the time that a hardware group is on the counters */
-    bool short_read, fails_read;
+    bool short_read, fails_read, turns_round, other_ids;
     uint64_t start;   /* what every count and time begins at */
     uint64_t enabled; /* of a window */
 } play;
@@ -99,12 +99,14 @@ static ssize_t fake_read(int fd, void *to, size_t size)
         return -EIO;
     raw[1] = play.start + (ran ? play.enabled : 0);
     raw[2] = play.start + (ran ? (uint64_t)((double)play.enabled * share) : 0);
-    for (unsigned i = 0; i < opened; i++)
+    for (unsigned k = 0; k < opened; k++) {
+        unsigned i = play.turns_round && ran ? opened - 1 - k : k;
         if (files[i].open && files[i].leader == leader) {
             double seen = ran ? (double)count_of(&files[i].attr) * share : 0.0;
             raw[3 + 2 * raw[0]] = play.start + (uint64_t)seen;
-            raw[4 + 2 * raw[0]++] = i;
+            raw[4 + 2 * raw[0]++] = i + (play.other_ids && ran ? FDS : 0);
         }
+    }
     size_t bytes = (3 + 2 * raw[0]) * sizeof *raw;
     assert_int_equal(size, bytes); /* as many as there are in the group */
     if (play.short_read && ran)

@@ -74,12 +74,21 @@ static void what_is_not_there_has_no_metric_and_what_is_refused_is_said(void **s
     assert_true(value(values, "perf_context_switches") > 0.0);
     assert_string_equal(warn, ""); /* the run's header says it once */
     begin_play();
+    play.refuse_hardware = -EACCES;
+    probe_two("default", warn, sizeof warn, values);
+    assert_string_equal(warn, "");
+    begin_play();
+    play.descriptors = 4; /* enough for the first worker's cycles, not for the second's */
+    probe_two("default", warn, sizeof warn, values);
+    assert_true(isnan(value(values, "cycles_per_op")));
+    assert_string_equal(warn, "cycles has no value: no more file descriptors: ulimit -n");
+    begin_play();
     play.share = 0.3;
     probe_two("default", warn, sizeof warn, values);
     assert_true(isnan(value(values, "cycles_per_op")));
     assert_true(fabs(value(values, "counters_running") - 0.3) < 1e-6);
     assert_string_equal(
-        warn, "cycles has no value: it was on the counters for less than half of the time (0.30)");
+        warn, "cycles has no value: it was on the counters for less than half of the time");
 }
 
 static void events_without_a_metric_of_their_own_are_numbered(void **state)

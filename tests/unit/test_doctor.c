@@ -43,12 +43,15 @@ static size_t times(const char *text, const char *what)
     return n;
 }
 
+static const struct pb_doctor_request request = {.program = SELF};
+static char refusal[1024];
+
 static char *doctor_text(int *missing)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    *missing = pb_doctor(SELF, out);
+    *missing = pb_doctor(&request, out, refusal, sizeof refusal) ? 0 : 1;
     fclose(out);
     return text;
 }
@@ -79,9 +82,10 @@ static void doctor_names_the_package_of_a_missing_library(void **state)
     hidden = "libmimalloc";
     char *text = doctor_text(&after);
     hidden = NULL;
-    assert_int_equal(times(text, "miss  mimalloc "), 1);
+    assert_int_equal(times(text, "missing   mimalloc "), 1);
     assert_int_equal(times(text, "apt-get install libmimalloc2.0\n"), 1);
-    assert_true(after >= before);
+    assert_true(after == 1 && before <= 1);
+    assert_non_null(strstr(refusal, "apt-get install libmimalloc2.0"));
     free(text);
 }
 
@@ -125,9 +129,9 @@ static void library_that_does_not_load_is_named_with_its_package(void **state)
     assert_non_null(strstr(line, "jemalloc is not what answers malloc here"));
     assert_int_equal(times(text, "libjemalloc.so.2 does not load: jemalloc is not what answers"),
                      1);
-    assert_int_equal(times(text, "its cells will be 'unavailable': apt-get install --reinstall "
-                                 "libjemalloc2\n"),
-                     1);
+    assert_int_equal(times(text, "its cells will be 'unavailable'\n"), 1);
+    assert_int_equal(times(text, "apt-get install --reinstall libjemalloc2\n"), 1);
+    assert_non_null(strstr(refusal, "jemalloc: "));
     assert_int_equal(times(text, "does not load"), 1);
     assert_true(missing >= 1);
     free(text);

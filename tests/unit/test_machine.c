@@ -9,23 +9,31 @@
 #include <cmocka.h>
 
 #include "runner/machine.h"
+#include "runner/machine_read.h"
+#include "tree_fixture.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <math.h>
 
 /* As a two-way EPYC guest had them; the flags are shortened. */
-static const struct {
-    const char *path, *text;
-} recorded[] = {
+static const struct recorded recorded[] = {
     {"/proc/cpuinfo",
      "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\nmicrocode\t: 0x1000065\n"
      "flags\t\t: fpu vme hypervisor lahf_lm constant_tsc\n\n"
      "processor\t: 1\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\nmicrocode\t: 0x1000065\n"
      "flags\t\t: fpu vme hypervisor lahf_lm constant_tsc\n\n"},
-    {"/proc/meminfo", "MemTotal:       20480000 kB\nMemFree:         1000000 kB\n"},
+    {"/proc/meminfo",
+     "MemTotal:       20480000 kB\nMemFree:         1000000 kB\nSwapTotal:           2048 kB\n"},
+    {"/proc/self/limits",
+     "Limit                     Soft Limit           Hard Limit           Units     \n"
+     "Max locked memory         8388608              unlimited            bytes     \n"
+     "Max open files            1024                 1048576              files     \n"},
+    {"/proc/self/cgroup", "4:memory:/job\n1:cpu,cpuacct:/job/one\n0::/\n"},
+    {"/sys/fs/cgroup/cpu,cpuacct/job/one/cpu.cfs_quota_us", "-1\n"},
+    {"/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us", "150000\n"},
+    {"/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us", "100000\n"},
+    {"/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "9223372036854771712\n"},
+    {"/sys/devices/system/cpu/vulnerabilities/meltdown", "Not affected\n"},
+    {"/sys/devices/system/cpu/vulnerabilities/spectre_v2", "Mitigation: Retpolines\n"},
     {"/proc/cmdline", "console=ttyS0 quiet mitigations=off secret=1 isolcpus=1\n"},
     {"/proc/loadavg", "0.10 0.20 0.30 1/100 1234\n"},
     {"/proc/sys/kernel/hostname", "bench-1\n"},
@@ -38,64 +46,24 @@ static const struct {
     {"/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"},
 };
 
-enum { FILES = sizeof recorded / sizeof *recorded };
-
-static char root[64];
-
-/* Makes every folder of a path. */
-static void make_folders(char *path)
-{
-    for (char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
-        *at = '\0';
-        mkdir(path, 0777);
-        *at = '/';
-    }
-}
-
 static int make_tree(void **state)
 {
-    char path[256], link[256];
+    char path[128];
     (void)state;
-    snprintf(root, sizeof root, "machine-XXXXXX");
-    if (mkdtemp(root) == NULL)
-        return -1;
-    for (size_t i = 0; i < FILES; i++) {
-        snprintf(path, sizeof path, "%s%s", root, recorded[i].path);
-        make_folders(path);
-        FILE *file = fopen(path, "w");
-        if (file == NULL)
-            return -1;
-        fputs(recorded[i].text, file);
-        fclose(file);
-    }
+    tree_make();
+    for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++)
+        tree_put(recorded[i].path, recorded[i].text);
     snprintf(path, sizeof path, "%s/etc", root);
-    snprintf(link, sizeof link, "%s/etc/malloc.conf", root);
-    return mkdir(path, 0777) == 0 && symlink("narenas:1", link) == 0 ? 0 : -1;
+    mkdir(path, 0777);
+    strcat(path, "/malloc.conf");
+    return symlink("narenas:1", path);
 }
 
 static int remove_tree(void **state)
 {
-    char path[256];
     (void)state;
-    for (size_t i = 0; i < FILES; i++) {
-        snprintf(path, sizeof path, "%s%s", root, recorded[i].path);
-        unlink(path);
-    }
-    snprintf(path, sizeof path, "%s/etc/malloc.conf", root);
-    unlink(path);
-    *strrchr(path, '/') = '\0';
-    rmdir(path);
-    /* folders from the innermost out; those that others still need fail and are met again */
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < FILES; i++) {
-            char *slash;
-            snprintf(path, sizeof path, "%s%s", root, recorded[i].path);
-            while ((slash = strrchr(path, '/')) != NULL) {
-                *slash = '\0';
-                rmdir(path);
-            }
-        }
-    return access(root, F_OK) == 0 ? -1 : 0;
+    tree_remove();
+    return 0;
 }
 
 static const char *text_of(const json_t *facts, const char *key)
@@ -130,6 +98,65 @@ static void a_recorded_machine_is_read_as_it_was(void **state)
     json_decref(facts);
 }
 
+static void limits_and_mitigations_are_read(void **state)
+{
+    (void)state;
+    json_t *facts = pb_machine_facts(root, NULL, NULL);
+    const json_t *limits = json_object_get(facts, "rlimits");
+    const json_t *mitigations = json_object_get(facts, "mitigations");
+    assert_string_equal(text_of(limits, "memlock"), "8388608");
+    assert_string_equal(text_of(limits, "nofile"), "1024");
+    assert_string_equal(text_of(limits, "core"), ""); /* not in this one's list */
+    assert_int_equal(json_object_size(mitigations), 2);
+    assert_string_equal(text_of(mitigations, "spectre_v2"), "Mitigation: Retpolines");
+    assert_string_equal(text_of(facts, "cgroup_cpu_max"), "1.50 CPUs"); /* of the group above */
+    assert_string_equal(text_of(facts, "cgroup_memory_max"), "max");    /* version 1's "none" */
+    assert_int_equal(json_integer_value(json_object_get(facts, "swap_bytes")), 2048 * 1024);
+    json_decref(facts);
+}
+
+/* Both versions, and the tightest on the way up. */
+static void what_a_cgroup_allows_is_found_wherever_it_is_set(void **state)
+{
+    double limit;
+    (void)state;
+    tree_put("/proc/self/cgroup", "0::/a/b\n");
+    assert_false(pb_read_cgroup(root, false, &limit)); /* nobody says */
+    tree_put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    assert_true(pb_read_cgroup(root, false, &limit) && isinf(limit));
+    tree_put("/sys/fs/cgroup/a/cpu.max", "250000 100000\n");
+    assert_true(pb_read_cgroup(root, false, &limit) && limit == 2.5);
+    tree_put("/sys/fs/cgroup/a/b/cpu.max", "50000 100000\n");
+    assert_true(pb_read_cgroup(root, false, &limit) && limit == 0.5);
+    tree_put("/sys/fs/cgroup/unified/a/memory.max", "1048576\n"); /* beside version 1 */
+    assert_true(pb_read_cgroup(root, true, &limit) && limit == 1048576.0);
+    tree_put("/proc/self/cgroup", "3:cpuset:/\n2:cpu:/\n");
+    assert_false(pb_read_cgroup(root, false, &limit));
+    tree_put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "20000\n");
+    tree_put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "10000\n");
+    assert_true(pb_read_cgroup(root, false, &limit) && limit == 2.0);
+    tree_put("/proc/self/cgroup", "bad\n");
+    assert_false(pb_read_cgroup(root, false, &limit));
+}
+
+static void variables_that_reach_the_children_are_kept_with_their_values(void **state)
+{
+    (void)state;
+    setenv("PB_TEST_ONLY", "a value", 1);
+    setenv("SECRET_TEST_ONLY", "hush", 1);
+    setenv("MIMALLOC_TEST_ONLY", "1", 1);
+    json_t *facts = pb_machine_facts(root, NULL, NULL);
+    const json_t *kept = json_object_get(facts, "environment");
+    assert_string_equal(text_of(kept, "PB_TEST_ONLY"), "a value");
+    assert_null(json_object_get(kept, "SECRET_TEST_ONLY"));
+    assert_null(json_object_get(kept, "MIMALLOC_TEST_ONLY")); /* no child is given it */
+    assert_true(json_integer_value(json_object_get(facts, "environment_bytes")) > 20);
+    json_decref(facts);
+    unsetenv("PB_TEST_ONLY");
+    unsetenv("SECRET_TEST_ONLY");
+    unsetenv("MIMALLOC_TEST_ONLY");
+}
+
 static void a_machine_that_tells_nothing_has_empty_facts(void **state)
 {
     (void)state;
@@ -153,6 +180,8 @@ static void the_topology_and_the_clock_are_told_where_they_are_known(void **stat
     json_t *facts = pb_machine_facts(root, topology, &clock);
     assert_int_equal(json_integer_value(json_object_get(facts, "units")), 8);
     assert_true(text_of(facts, "topology")[0] != '\0');
+    assert_int_equal(strlen(text_of(facts, "topology_digest")), 16);
+    assert_int_equal(strspn(text_of(facts, "topology_digest"), "0123456789abcdef"), 16);
     assert_string_equal(text_of(json_object_get(facts, "clock"), "source"), "tsc");
     json_decref(facts);
     pb_topology_free(topology);
@@ -246,6 +275,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recorded_machine_is_read_as_it_was),
+        cmocka_unit_test(limits_and_mitigations_are_read),
+        cmocka_unit_test(what_a_cgroup_allows_is_found_wherever_it_is_set),
+        cmocka_unit_test(variables_that_reach_the_children_are_kept_with_their_values),
         cmocka_unit_test(a_machine_that_tells_nothing_has_empty_facts),
         cmocka_unit_test(the_topology_and_the_clock_are_told_where_they_are_known),
         cmocka_unit_test(variables_that_no_child_is_given_are_named_without_their_values),

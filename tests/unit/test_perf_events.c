@@ -256,6 +256,27 @@ static void readings_that_fall_short_or_fail_give_nothing(void **state)
     }
 }
 
+/* Values are found by their ids, whatever their order; another's id is nobody's. */
+static void values_are_known_by_their_ids(void **state)
+{
+    struct pb_perf_set set;
+    struct pb_perf_counts counts;
+    (void)state;
+    standard_set(&set);
+    begin_play();
+    play.turns_round = true;
+    count(&set, &counts);
+    for (unsigned i = 0; i < set.n; i++)
+        assert_true(counts.value[i] == (double)count_of(&files[i].attr));
+    begin_play();
+    play.other_ids = true;
+    count(&set, &counts);
+    for (unsigned i = 0; i < set.n; i++) {
+        assert_int_equal(counts.error[i], -EIO);
+        assert_true(isnan(counts.value[i]));
+    }
+}
+
 static void the_kind_of_a_machine_is_told_with_the_reason(void **state)
 {
     struct pb_perf_set set;
@@ -268,7 +289,7 @@ static void the_kind_of_a_machine_is_told_with_the_reason(void **state)
     begin_play();
     play.refuse_hardware = -ENOENT;
     assert_string_equal(pb_perf_kind(&fake, &set, message, sizeof message), "software");
-    assert_string_equal(message, "cycles: this machine has no such counter");
+    assert_string_equal(message, "cycles and 7 more: this machine has no such counter");
     begin_play();
     play.refuse_hardware = play.refuse_software = -EACCES;
     assert_string_equal(pb_perf_kind(&fake, &set, message, sizeof message), "none");
@@ -308,6 +329,7 @@ int main(void)
         cmocka_unit_test(an_event_that_is_not_there_costs_its_group_nothing_else),
         cmocka_unit_test(descriptors_that_run_out_take_the_rest_only),
         cmocka_unit_test(readings_that_fall_short_or_fail_give_nothing),
+        cmocka_unit_test(values_are_known_by_their_ids),
         cmocka_unit_test(the_kind_of_a_machine_is_told_with_the_reason),
         cmocka_unit_test(the_real_kernel_answers_or_says_why_not),
     };

@@ -216,6 +216,21 @@ static void twin_that_differs_from_itself_is_warned_of(void **state)
     made_free(run);
 }
 
+static void what_doctor_warned_of_stands_in_the_report(void **state)
+{
+    (void)state;
+    struct made_cell cells[] = {{"jemalloc", 1, 6, {10, 10, 10, 10, 10, 10}}};
+    struct pb_run *run = made_run("jemalloc", cells, 1);
+    assert_false(report_says(run, "when the run began"));
+    json_object_set_new(run->header, "doctor",
+                        json_pack("[{s:s, s:s, s:s}, {s:s, s:s, s:s}]", "id", "load", "level",
+                                  "warning", "value", "3.50", "id", "smt", "level", "note", "value",
+                                  "1"));
+    assert_true(report_says(run, "load was 3.50 when the run began"));
+    assert_false(report_says(run, "smt was"));
+    made_free(run);
+}
+
 /* The first `n` repetitions of a variant overlap by half. */
 static void disturb(struct pb_run *run, const char *alloc, size_t n, bool oversubscribed)
 {
@@ -391,6 +406,7 @@ int main(void)
         cmocka_unit_test(words_name_a_leader_only_where_there_is_one),
         cmocka_unit_test(groups_that_ran_other_streams_are_not_compared),
         cmocka_unit_test(twin_that_differs_from_itself_is_warned_of),
+        cmocka_unit_test(what_doctor_warned_of_stands_in_the_report),
         cmocka_unit_test(row_mostly_disturbed_is_marked_and_leads_nothing),
         cmocka_unit_test(steadier_by_no_more_than_the_clock_tells_is_a_tie),
         cmocka_unit_test(every_dash_is_explained),
