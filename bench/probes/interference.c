@@ -56,24 +56,22 @@ static const struct pb_metric metrics[] = {
     [TAIL_PREEMPTIONS] = {"tail_preemptions", "1", -1,
                           "preemptions while single calls were sampled"},
     [UNEXPLAINED] = {"unexplained_ns", "ns", -1,
-                     "time in the window in which workers neither ran nor waited for a processor; "
-                     "absent where one gave its processor up"},
+                     "time in which workers neither ran nor waited to; absent where one slept"},
     [SENTINEL_BEFORE] = {"sentinel_before_ns", "ns", -1,
-                         "a cache line's way between the units of two workers right before the "
-                         "window, of the slowest pair"},
+                         "a cache line's way between neighbouring workers right before the window, "
+                         "slowest pair"},
     [SENTINEL_AFTER] = {"sentinel_after_ns", "ns", -1, "the same right behind the window"},
     [SENTINEL_EXCHANGES] = {"sentinel_exchanges", "1", 1,
-                            "ways there and back behind those, the lesser; below 10000 (5000 with "
-                            "three workers or more) the time ran out"},
+                            "ways there and back of those, the fewer; of 10000, or of 5000 with "
+                            "three workers or more"},
     [GAPS] = {"gaps", "1", -1,
-              "moments of more than 1 us that workers lost, in 1 ms on each side of the window"},
+              "moments above 1 us that workers lost in 1 ms on each side of the window"},
     [GAP_TIME] = {"gap_ns", "ns", -1,
-                  "time lost in them that waiting for a processor does not explain"},
-    [GAP_SHARE] = {"gap_share", "1", -1, "that, of the time in which they looked"},
-    [GAP_MAX] = {"gap_max_ns", "ns", -1, "the longest of them, whatever the reason"},
+                  "time lost in those moments that no wait for a processor explains"},
+    [GAP_SHARE] = {"gap_share", "1", -1, "gap_ns, of the 1 ms on each side of each worker"},
+    [GAP_MAX] = {"gap_max_ns", "ns", -1, "the longest of those moments, whatever the reason"},
     [STEAL_SHARE] = {"steal_share", "1", -1,
-                     "time taken from the workers' processors by the hypervisor or for guests, as "
-                     "the kernel counts it: in steps of 10 ms"},
+                     "share of the processors that the hypervisor or guests took, in 10 ms steps"},
     {NULL, NULL, 0, NULL},
 };
 

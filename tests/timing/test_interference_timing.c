@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, WINDOWS = 200 };
+enum { WORKERS = 2, WINDOWS = 200, TRIES = 5 };
 
 static struct pb_topology *topology;
 static struct pb_placement placement; /* of two workers, each on its own unit */
@@ -195,16 +195,20 @@ static const char *both_units(void)
     return pin;
 }
 
+/* Something small always runs now and then: one try in so many must be left alone. */
 static void a_quiet_machine_looks_quiet(void **state)
 {
     (void)state;
     need_two_units();
-    struct pb_cell_result *result = run_cell(both_units(), false);
-    print_figures("quiet", result);
-    assert_true(metric(result, "overlap") >= 0.95);
-    assert_true(metric(result, "sentinel_exchanges") == 10000.0);
-    assert_true(metric(result, "start_skew_ns") < 10000.0);
-    pb_cell_result_free(result);
+    bool quiet = false;
+    for (int i = 0; i < TRIES && !quiet; i++) {
+        struct pb_cell_result *result = run_cell(both_units(), false);
+        print_figures("quiet", result);
+        quiet = metric(result, "overlap") >= 0.95 && metric(result, "start_skew_ns") < 10000.0 &&
+                metric(result, "sentinel_exchanges") == 10000.0;
+        pb_cell_result_free(result);
+    }
+    assert_true(quiet);
 }
 
 static void two_workers_on_one_unit_do_not_overlap(void **state)
