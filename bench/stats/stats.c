@@ -109,6 +109,28 @@ int pb_median(const double *x, size_t n, double confidence, struct pb_estimate *
     return 0;
 }
 
+bool pb_quantile_holds(double samples, double q)
+{
+    return samples * (1 - q) >= PB_SAMPLES_BEYOND - 1e-6; /* 1 - 0.99 is not quite 0.01 */
+}
+
+int pb_rate(const double *work, const double *seconds, size_t n, double *rate)
+{
+    double all_work = 0, all_seconds = 0;
+    if (n == 0)
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++) {
+        if (!(work[i] >= 0 && seconds[i] > 0))
+            return -EDOM;
+        all_work += work[i];
+        all_seconds += seconds[i];
+    }
+    if (!isfinite(all_work / all_seconds) || !isfinite(all_seconds))
+        return -EDOM;
+    *rate = all_work / all_seconds;
+    return 0;
+}
+
 /* 1.4826: for normal noise the result estimates the standard deviation. */
 int pb_mad(const double *x, size_t n, double *out)
 {
