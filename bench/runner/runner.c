@@ -2,10 +2,7 @@
 /* Running a plan: runner.h. What is left of one is runner_resume.c's. */
 #include "runner/runner.h"
 
-#include "engine/rng.h"
-#include "runner/limit.h"
 #include "runner/machine.h"
-#include "runner/preload.h"
 #include "runner/record.h"
 #include "runner/runner_internal.h"
 #include "runner/tags.h"
@@ -18,8 +15,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { PADDING_BYTES = 4096, STREAM_PADDING = 0x70616464 };
 
 /* Applied in this order, whatever the order on the command line: what runs before what it is given.
  */
@@ -54,7 +49,8 @@ static int apply_options(struct pb_work *s, const json_t *options)
 
 void pb_work_open(struct pb_work *s, const char *program)
 {
-    *s = (struct pb_work){.store.fd = -1, .interrupts.fd = -1, .program = program};
+    *s = (struct pb_work){.store.fd = -1, .interrupts.fd = -1};
+    pb_layouts_open(&s->layouts, program);
     signal(SIGXFSZ,
            SIG_IGN); /* a file that may not grow is an error of write(2) like a full disk */
 }
@@ -73,6 +69,7 @@ int pb_work_prepare(struct pb_work *s, const char *path, const json_t *options)
         pb_plan_make(s->matrix, s->topology, filter, &s->plan, s->message, sizeof s->message);
     if (error != 0)
         return error == -ENOENT ? PB_EXIT_NOTHING : pb_exit_of(error);
+    s->plan->layouts = s->layouts.n;
     s->done = calloc(s->plan->cells_n * s->plan->blocks, sizeof *s->done);
     s->settled = calloc(s->plan->cells_n, sizeof *s->settled);
     s->stale = calloc(s->plan->cells_n, sizeof *s->stale);
@@ -100,6 +97,7 @@ void pb_work_close(struct pb_work *s)
         unlink(s->poolmon); /* before the lock goes: then it is another's */
     pb_store_close(&s->store);
     pb_interrupts_close(&s->interrupts);
+    pb_layouts_close(&s->layouts);
     pb_plan_free(s->plan);
     if (s->topology != NULL)
         pb_topology_free(s->topology);
@@ -128,75 +126,6 @@ static bool *done_at(struct pb_work *s, size_t cell, unsigned block)
 bool pb_work_is_todo(struct pb_work *s, const struct pb_plan_slot *slot)
 {
     return !*done_at(s, slot->cell, slot->block) && !s->settled[slot->cell];
-}
-
-/* A sanitizer's own memory is larger than any limit that makes sense. */
-static uint64_t memory_limit(const struct pb_work *s)
-{
-    return pb_suite_sanitizer[0] == '\0' ? s->matrix->settings.memory_limit : 0;
-}
-
-/* What the child reads: the spec, and the limit that it sets itself. malloc'ed. */
-static char *child_input(const struct pb_work *s, const struct pb_cell_spec *spec)
-{
-    json_t *json = pb_wire_spec_to_json(spec);
-    if (json == NULL)
-        return NULL;
-    json_object_set_new(json, "memory_limit", json_integer((json_int_t)memory_limit(s)));
-    char *text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    return text;
-}
-
-/* Where a library has no memory it may crash instead of saying so. */
-static void name_limit(const struct pb_work *s, struct pb_outcome *outcome)
-{
-    struct pb_limit limit;
-    pb_limit_open(&limit, memory_limit(s));
-    if (outcome->status == PB_CRASHED && pb_limit_is_small(&limit))
-        pb_limit_name(&limit, outcome->reason, sizeof outcome->reason);
-}
-
-/* Runs a cell in a child. Returns 0; -EINTR; -errno where the machine has no more of what a child
- * takes. Another error of starting it is an outcome too. */
-static int run_child(struct pb_work *s, const struct pb_plan_slot *slot, struct pb_outcome *outcome)
-{
-    static const char *const argv[] = {"poolbench", "child", NULL};
-    const struct pb_cell_spec *spec = &s->plan->cells[slot->cell].spec;
-    struct pb_variant variant;
-    struct pb_rng rng;
-    char library[PATH_MAX];
-    char *input = child_input(s, spec);
-    int error = input != NULL ? pb_variant_parse(spec->variant, &variant, outcome->reason,
-                                                 sizeof outcome->reason)
-                              : -ENOMEM;
-    if (error == 0) {
-        pb_rng_seed(&rng, spec->seed, STREAM_PADDING + ((uint64_t)slot->block << 32) + slot->cell);
-        struct pb_child child = {
-            .program = s->program,
-            .argv = argv,
-            .input = input,
-            .preload = pb_preload_for(&variant, library, sizeof library),
-            .poolmon = s->poolmon[0] != '\0' && pb_tags_counted(&variant) ? s->poolmon : NULL,
-            .label = s->plan->cells[slot->cell].name,
-            .padding = (size_t)pb_rng_below(&rng, PADDING_BYTES + 1),
-            .timeout = (double)s->matrix->settings.timeout,
-            .interrupts = &s->interrupts};
-        error = pb_spawn(&child, outcome);
-    }
-    free(input);
-    if (error == 0)
-        name_limit(s, outcome);
-    if (error != 0 && pb_shortage(error) != NULL) {
-        snprintf(s->message, sizeof s->message, "a child cannot be started or watched: %s; %s",
-                 strerror(-error), pb_shortage(error));
-    } else if (error != 0 && error != -EINTR) {
-        *outcome = (struct pb_outcome){.status = PB_FAILED};
-        snprintf(outcome->reason, sizeof outcome->reason,
-                 "the child cannot be started or watched: %s", strerror(-error));
-        error = 0;
-    }
-    return error;
 }
 
 void pb_work_note(struct pb_work *s, const struct pb_plan_slot *slot, enum pb_status status)
@@ -232,11 +161,13 @@ static int run_slot(struct pb_work *s, size_t order)
     int error = 0;
     pb_progress_show(&s->progress, slot);
     if (cell->mark == PB_OK)
-        error = run_child(s, slot, &outcome);
+        error = pb_work_child(s, slot, &outcome);
     if (error != 0)
         return error;
-    json_t *line = pb_record_rep(s->store.run, cell, slot->block, (unsigned)order,
-                                 cell->mark == PB_OK ? &outcome : NULL);
+    const struct pb_record_place place = {slot->block, (unsigned)order,
+                                          pb_plan_layout(s->plan, slot->block),
+                                          pb_plan_setup(s->plan, slot)};
+    json_t *line = pb_record_rep(s->store.run, cell, &place, cell->mark == PB_OK ? &outcome : NULL);
     error = pb_store_append(&s->store, line, s->message, sizeof s->message);
     if (error == 0) {
         const char *status = json_string_value(json_object_get(line, "status"));
@@ -369,13 +300,15 @@ int pb_runner_plan(const struct pb_request *request, FILE *out)
     struct pb_work s;
     char path[PATH_MAX];
     int code = PB_EXIT_USAGE;
-    pb_work_open(&s, NULL);
+    pb_work_open(&s, request->program);
     if (pb_matrix_find(request->matrix, path, sizeof path, s.message, sizeof s.message) == 0)
         code = pb_work_prepare(&s, path, request->options);
-    if (code == PB_EXIT_GOOD)
-        pb_plan_print(s.plan, s.matrix, out);
-    else
+    if (code != PB_EXIT_GOOD)
         pb_work_complain(&s, code);
+    else if (!request->json)
+        pb_plan_print(s.plan, s.matrix, out);
+    else if (pb_plan_manifest(s.plan, out) != 0)
+        code = PB_EXIT_MACHINE;
     pb_work_close(&s);
     return code;
 }
@@ -388,6 +321,7 @@ static int begin(struct pb_work *s, const struct pb_request *request)
     if (error != 0)
         return pb_exit_of(error);
     json_t *line = pb_record_run(s->store.run, s->matrix, request->options, s->topology);
+    json_object_set_new(line, "layouts", json_integer(s->plan->layouts));
     error = pb_store_append(&s->store, line, s->message, sizeof s->message);
     json_decref(line);
     if (error == 0)

@@ -26,8 +26,9 @@ struct pb_request {
     const char *matrix; /* a name or a path */
     json_t *options; /* key of pb_matrix_override, or "filter" -> text; "set" -> array of texts */
     const char *out; /* the run's folder, NULL: a new one under results */
-    const char *program; /* started for each repetition with the argument "child" */
+    const char *program; /* started for each repetition with the argument "child" (layout.h) */
     bool quiet;
+    bool json; /* the dry run's output: the manifest */
 };
 
 /* Each returns an exit code; what went wrong is one line on standard error. `folder` (of `size`)

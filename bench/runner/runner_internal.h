@@ -4,6 +4,7 @@
 #ifndef PB_RUNNER_INTERNAL_H
 #define PB_RUNNER_INTERNAL_H
 
+#include "runner/layout.h"
 #include "runner/matrix.h"
 #include "runner/plan.h"
 #include "runner/progress.h"
@@ -20,11 +21,11 @@ struct pb_work {
     struct pb_store store;
     struct pb_interrupts interrupts;
     struct pb_progress progress;
-    const char *program;
-    char poolmon[PATH_MAX]; /* where children that count by tag have their table; "": not yet */
-    bool *done;    /* [cell][block] */
-    bool *settled; /* [cell]: it said that it cannot run here; once is enough */
-    bool *stale;   /* [cell]: it was unavailable and is tried again; the next record supersedes */
+    struct pb_layouts layouts; /* the programs that are started for repetitions */
+    char poolmon[PATH_MAX];    /* where children that count by tag have their table; "": not yet */
+    bool *done;                /* [cell][block] */
+    bool *settled;             /* [cell]: it said that it cannot run here; once is enough */
+    bool *stale; /* [cell]: it was unavailable and is tried again; the next record supersedes */
     size_t counts[PB_STATUSES];
     char absent[PB_MESSAGE_MAX]; /* the first cell that a child found unavailable, and its reason */
     char message[PB_MESSAGE_MAX];
@@ -41,6 +42,10 @@ int pb_work_prepare(struct pb_work *s, const char *path, const json_t *options);
 /* Counts a record, and keeps what it means for the rest of the run. */
 void pb_work_note(struct pb_work *s, const struct pb_plan_slot *slot, enum pb_status status);
 bool pb_work_is_todo(struct pb_work *s, const struct pb_plan_slot *slot);
+
+/* Runs a cell in a child. Returns 0; -EINTR; -errno where the machine has no more of what a child
+ * takes. Another error of starting it is an outcome too. */
+int pb_work_child(struct pb_work *s, const struct pb_plan_slot *slot, struct pb_outcome *outcome);
 
 /* Everything that is to be done, then the last line. Returns an exit code; what is to be said is
  * said. */

@@ -2,7 +2,7 @@
 /* The options of the verbs, one a row: what parsing, help text and documents are made of. */
 #include "runner/verbs.h"
 
-#define MATRIX "plan run"
+#define MATRIX PB_VERBS_OF_MATRIX
 #define WHAT   "What runs (each takes the place of the matrix's own)"
 #define HOW    "How it is measured"
 #define OUTPUT "Output"
@@ -44,6 +44,8 @@ const struct pb_flag pb_verb_flags[] = {
     {"run resume report", "color", 0, "WHEN", "always, never, auto; NO_COLOR is honoured", OUTPUT},
     {"plot", "out", 'o', "DIR", "where the figures go (standard: RUN/plots)", OUTPUT},
     {"list", "json", 'j', NULL, "as JSON", OUTPUT},
+    {"plan", "json", 'j', NULL, "as JSON Lines, with the placement and setup of each repetition",
+     OUTPUT},
     {"poolmon", "interval", 'i', "SECONDS", "between two tables (standard: 5)", OUTPUT},
     {"poolmon", "count", 'c', "N", "tables; 0: until the end (standard: 0; no terminal: 1)",
      OUTPUT},
