@@ -40,8 +40,7 @@ static int read_axes(const struct pb_reader *r, const json_t *axes)
 static int read_setting(const struct pb_reader *r, const char *key, const json_t *value)
 {
     char text[PB_READER_TEXT_MAX], message[PB_MESSAGE_MAX], allowed[PB_MESSAGE_MAX] = "";
-    struct pb_matrix *m = r->matrix;
-    if (pb_option_find(pb_setting_rows, key) == NULL && strcmp(key, "scale") != 0) {
+    if (!pb_setting_known(key)) {
         for (const struct pb_option *o = pb_setting_rows; o->type != PB_OPTION_END; o++)
             pb_list_append(allowed, sizeof allowed, o->name);
         pb_list_append(allowed, sizeof allowed, "scale, axes, workload, include, exclude");
@@ -49,11 +48,9 @@ static int read_setting(const struct pb_reader *r, const char *key, const json_t
     }
     if (pb_reader_text(r, key, value, text) != 0)
         return -EINVAL;
-    int error = strcmp(key, "scale") == 0
-                    ? pb_scale_parse(text, &m->scale, message, sizeof message)
-                    : pb_option_set(pb_setting_rows, &m->settings, key, strlen(key), text,
-                                    strlen(text), message, sizeof message);
-    return error == 0 ? 0 : pb_reader_fail(r, key, "%s", message);
+    if (pb_setting_set(r->matrix, key, text, message, sizeof message) != 0)
+        return pb_reader_fail(r, key, "%s", message);
+    return 0;
 }
 
 static int read_root(const struct pb_reader *r, const json_t *root)
@@ -71,10 +68,9 @@ static int read_root(const struct pb_reader *r, const json_t *root)
     return 0;
 }
 
-/* What a matrix must have, and the canonical name of its reference. */
+/* What a matrix must have. */
 static int read_whole(const struct pb_reader *r)
 {
-    char label[PB_VARIANT_MAX], message[PB_MESSAGE_MAX];
     struct pb_matrix *m = r->matrix;
     if (m->workloads.n + m->includes.n == 0)
         return pb_reader_fail(r, "", "there is no [[workload]]: nothing to run");
@@ -85,10 +81,6 @@ static int read_whole(const struct pb_reader *r)
         if (m->includes.at[i].axes[PB_AXIS_ALLOC] == NULL)
             return pb_reader_fail(r, m->includes.at[i].where,
                                   "alloc is missing: here, or for all in [axes]");
-    if (pb_axis_canonical(PB_AXIS_ALLOC, m->settings.reference, label, sizeof label, message,
-                          sizeof message) != 0)
-        return pb_reader_fail(r, "reference", "reference: %s", message);
-    snprintf(m->settings.reference, sizeof m->settings.reference, "%s", label);
     return 0;
 }
 

@@ -398,7 +398,7 @@ int pb_plan_make(const struct pb_matrix *matrix, const struct pb_topology *topol
         error = -ENOENT;
     }
     if (error == 0) {
-        b.plan->blocks = (unsigned)matrix->settings.blocks;
+        b.plan->blocks = pb_matrix_blocks(matrix);
         b.plan->seed = matrix->settings.seed;
         error = pb_plan_order(b.plan);
     }

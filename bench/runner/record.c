@@ -38,7 +38,10 @@ json_t *pb_record_run(const char *run, const struct pb_matrix *matrix, const jso
     json_object_set_new(line, "matrix", matrix_json(matrix));
     json_object_set_new(line, "options", json_deep_copy(options));
     json_object_set_new(line, "seed", json_integer((json_int_t)s->seed));
-    json_object_set_new(line, "blocks", json_integer((json_int_t)s->blocks));
+    json_object_set_new(line, "blocks", json_integer(pb_matrix_blocks(matrix)));
+    json_object_set_new(line, "target", json_real(matrix->target));
+    json_object_set_new(line, "budget", json_real(matrix->budget));
+    json_object_set_new(line, "retries", json_integer((json_int_t)s->retries));
     json_object_set_new(line, "reference", json_string(s->reference));
     json_object_set_new(line, "exploratory", json_boolean(s->exploratory != 0));
     json_object_set_new(line, "metrics", pb_metric_facts());
@@ -120,6 +123,7 @@ json_t *pb_record_rep(const char *run, const struct pb_plan_cell *cell,
     if (outcome == NULL)
         return line;
     json_object_set_new(line, "pid", json_integer(outcome->pid));
+    json_object_set_new(line, "attempt", json_integer(place->attempt));
     put_setup(line, place);
     return line;
 }

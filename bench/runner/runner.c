@@ -19,16 +19,11 @@
 /* Applied in this order, whatever the order on the command line: what runs before what it is given.
  */
 static const char *const override_order[] = {
-    "workload",     "trace",      "alloc", "threads",       "pin",    "dispatch", "memory",
-    "start",        "arrival",    "delay", "oversubscribe", "blocks", "seed",     "timeout",
-    "memory_limit", "sample_gap", "scale", "reference",     "aa",     "audit",    "set"};
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+    "workload",      "trace",     "alloc",   "threads",      "pin",
+    "dispatch",      "memory",    "start",   "arrival",      "delay",
+    "oversubscribe", "blocks",    "target",  "most_blocks",  "budget",
+    "retries",       "seed",      "timeout", "memory_limit", "sample_gap",
+    "scale",         "reference", "aa",      "audit",        "set"};
 
 static int apply_options(struct pb_work *s, const json_t *options)
 {
@@ -70,10 +65,10 @@ int pb_work_prepare(struct pb_work *s, const char *path, const json_t *options)
     if (error != 0)
         return error == -ENOENT ? PB_EXIT_NOTHING : pb_exit_of(error);
     s->plan->layouts = s->layouts.n;
-    s->done = calloc(s->plan->cells_n * s->plan->blocks, sizeof *s->done);
+    s->slots = calloc(s->plan->cells_n * s->plan->blocks, sizeof *s->slots);
     s->settled = calloc(s->plan->cells_n, sizeof *s->settled);
-    s->stale = calloc(s->plan->cells_n, sizeof *s->stale);
-    if (s->done == NULL || s->settled == NULL || s->stale == NULL) {
+    s->looks = json_array();
+    if (s->slots == NULL || s->settled == NULL || s->looks == NULL) {
         snprintf(s->message, sizeof s->message, "out of memory");
         return PB_EXIT_MACHINE;
     }
@@ -102,9 +97,10 @@ void pb_work_close(struct pb_work *s)
     if (s->topology != NULL)
         pb_topology_free(s->topology);
     pb_matrix_free(s->matrix);
-    free(s->done);
+    pb_disturb_close(&s->disturb);
+    json_decref(s->looks);
+    free(s->slots);
     free(s->settled);
-    free(s->stale);
 }
 
 int pb_exit_of(int error)
@@ -118,89 +114,27 @@ int pb_work_complain(const struct pb_work *s, int code)
     return code;
 }
 
-static bool *done_at(struct pb_work *s, size_t cell, unsigned block)
+static bool some_failed(const size_t counts[PB_STATUSES])
 {
-    return &s->done[cell * s->plan->blocks + block];
-}
-
-bool pb_work_is_todo(struct pb_work *s, const struct pb_plan_slot *slot)
-{
-    return !*done_at(s, slot->cell, slot->block) && !s->settled[slot->cell];
-}
-
-void pb_work_note(struct pb_work *s, const struct pb_plan_slot *slot, enum pb_status status)
-{
-    s->counts[status]++;
-    s->counts[PB_UNAVAILABLE] -= s->stale[slot->cell];
-    s->stale[slot->cell] = false;
-    *done_at(s, slot->cell, slot->block) = true;
-    if (status == PB_SKIPPED || status == PB_UNAVAILABLE)
-        s->settled[slot->cell] = true;
-}
-
-/* Says what went wrong; of what is unavailable the first is kept for the end. */
-static void say_bad(struct pb_work *s, const json_t *line)
-{
-    int status = pb_status_find(json_string_value(json_object_get(line, "status")));
-    const char *name = json_string_value(json_object_get(line, "name"));
-    const char *reason = json_string_value(json_object_get(line, "reason"));
-    if (status == PB_UNAVAILABLE && s->absent[0] == '\0')
-        snprintf(s->absent, sizeof s->absent, "%s could not run here: %s", name, reason);
-    else if (status != PB_OK && status != PB_SKIPPED && status != PB_UNAVAILABLE)
-        pb_progress_say(&s->progress, "%s: %s: %s", pb_status_names[status], name, reason);
-}
-
-/* One repetition and its line. Returns 0; -EINTR; -errno when it cannot be run or written, with one
- * line. */
-static int run_slot(struct pb_work *s, size_t order)
-{
-    const struct pb_plan_slot *slot = &s->plan->order[order];
-    const struct pb_plan_cell *cell = &s->plan->cells[slot->cell];
-    struct pb_outcome outcome = {.status = PB_FAILED};
-    double began = now();
-    int error = 0;
-    pb_progress_show(&s->progress, slot);
-    if (cell->mark == PB_OK)
-        error = pb_work_child(s, slot, &outcome);
-    if (error != 0)
-        return error;
-    const struct pb_record_place place = {slot->block, (unsigned)order,
-                                          pb_plan_layout(s->plan, slot->block),
-                                          pb_plan_setup(s->plan, slot)};
-    json_t *line = pb_record_rep(s->store.run, cell, &place, cell->mark == PB_OK ? &outcome : NULL);
-    error = pb_store_append(&s->store, line, s->message, sizeof s->message);
-    if (error == 0) {
-        const char *status = json_string_value(json_object_get(line, "status"));
-        pb_work_note(s, slot, (enum pb_status)pb_status_find(status));
-        pb_progress_took(&s->progress, slot, now() - began);
-        say_bad(s, line);
-    }
-    json_decref(line);
-    free(outcome.answer);
-    return error;
-}
-
-static bool some_failed(const struct pb_work *s)
-{
-    return s->counts[PB_FAILED] + s->counts[PB_CRASHED] + s->counts[PB_TIMEOUT] +
-               s->counts[PB_OOM] + s->counts[PB_CORRUPT] >
+    return counts[PB_FAILED] + counts[PB_CRASHED] + counts[PB_TIMEOUT] + counts[PB_OOM] +
+               counts[PB_CORRUPT] >
            0;
 }
 
 /* Something that the matrix asks for is not on this machine, or nothing could be measured at all:
  * one line that says so. */
-static bool missing(const struct pb_work *s)
+static bool missing(const struct pb_work *s, const size_t counts[PB_STATUSES])
 {
     const struct pb_plan_cell *cell = NULL;
     for (size_t i = 0; i < s->plan->cells_n; i++)
         if (s->plan->cells[i].mark != PB_OK && (cell == NULL || cell->mark != PB_UNAVAILABLE))
             cell = &s->plan->cells[i];
-    const char *others = some_failed(s) ? "" : "; the others are measured";
-    const char *rest = s->counts[PB_OK] > 0 ? others : "; nothing was measured";
+    const char *others = some_failed(counts) ? "" : "; the others are measured";
+    const char *rest = counts[PB_OK] > 0 ? others : "; nothing was measured";
     bool planned = cell != NULL && cell->mark == PB_UNAVAILABLE;
     if (!planned && s->absent[0] != '\0')
         fprintf(stderr, "%s%s\n", s->absent, rest);
-    else if (planned || (cell != NULL && s->counts[PB_OK] == 0))
+    else if (planned || (cell != NULL && counts[PB_OK] == 0))
         fprintf(stderr, "%s could not run here: %s%s\n", cell->name, cell->reason, rest);
     else
         return false;
@@ -233,6 +167,19 @@ static void sanitizers_abort(void)
     }
 }
 
+/* What makes all of a run worth less: a build that checks itself (methodology R22), memory that is
+ * always laid out alike (R5). */
+static void say_conditions(void)
+{
+    bool sanitized = pb_suite_sanitizer[0] != '\0';
+    if (PB_CHECK > 0 || sanitized)
+        fprintf(stderr, "this build checks itself (PB_CHECK=%d%s%s): its times are no results\n",
+                PB_CHECK, sanitized ? ", sanitizer " : "", pb_suite_sanitizer);
+    if (!pb_spawn_randomizes())
+        fprintf(stderr, "memory is not laid out at random (ASLR is off): every repetition has the "
+                        "same luck; see poolbench doctor\n");
+}
+
 static void say_dropped(void)
 {
     json_t *names = pb_machine_dropped(), *name;
@@ -248,8 +195,10 @@ static void say_dropped(void)
 
 int pb_work_verdict(const struct pb_work *s)
 {
-    int code = missing(s) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
-    return some_failed(s) ? PB_EXIT_FAILED : code;
+    size_t counts[PB_STATUSES];
+    pb_work_count(s, counts);
+    int code = missing(s, counts) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
+    return some_failed(counts) ? PB_EXIT_FAILED : code;
 }
 
 /* What ends a run before its time: the message so far, and how it goes on. */
@@ -258,6 +207,47 @@ static int stop(struct pb_work *s)
     fprintf(stderr, "%s; what is measured is kept, go on with: poolbench resume %s\n", s->message,
             s->store.folder);
     return PB_EXIT_MACHINE;
+}
+
+/* The last line: what the run was like. */
+static json_t *end_line(const struct pb_work *s, bool done)
+{
+    const struct pb_plan_slot *order = s->plan->order;
+    size_t counts[PB_STATUSES], still = 0, whole = 0;
+    pb_work_count(s, counts);
+    json_t *line = pb_record_end(s->store.run, done, counts);
+    for (size_t i = 0; i < s->plan->order_n; i++)
+        still += pb_work_at(s, &order[i])->disturbed;
+    while (whole < s->plan->order_n && !pb_work_is_todo(s, &order[whole]))
+        whole++;
+    json_object_set_new(
+        line, "blocks",
+        json_integer(whole < s->plan->order_n ? order[whole].block : s->plan->blocks));
+    json_object_set_new(line, "disturbed", json_integer((json_int_t)s->disturbed));
+    json_object_set_new(line, "repeated", json_integer((json_int_t)s->repeated));
+    json_object_set_new(line, "still_disturbed", json_integer((json_int_t)still));
+    if (s->stopped_by != NULL)
+        json_object_set_new(line, "stopped_by", json_string(s->stopped_by));
+    if (s->matrix->target > 0)
+        json_object_set(line, "looks", s->looks);
+    return line;
+}
+
+static void say_end(const struct pb_work *s, const json_t *line, bool quiet)
+{
+    long long disturbed = json_integer_value(json_object_get(line, "disturbed"));
+    if (disturbed > 0 && !quiet)
+        fprintf(stderr,
+                "%lld repetition%s disturbed, %lld repeated; %lld stay so, and are flagged\n",
+                disturbed, disturbed == 1 ? " was" : "s were",
+                json_integer_value(json_object_get(line, "repeated")),
+                json_integer_value(json_object_get(line, "still_disturbed")));
+    if (s->stopped_by != NULL && strcmp(s->stopped_by, "budget") == 0)
+        fprintf(stderr,
+                "the budget of %s is used up: %lld of %u blocks are done; go on with: poolbench "
+                "resume %s\n",
+                s->matrix->settings.budget, json_integer_value(json_object_get(line, "blocks")),
+                s->plan->blocks, s->store.folder);
 }
 
 int pb_work_run(struct pb_work *s, bool quiet)
@@ -273,18 +263,16 @@ int pb_work_run(struct pb_work *s, bool quiet)
     }
     open_poolmon(s);
     sanitizers_abort();
+    say_conditions();
     say_dropped();
-    for (size_t i = 0; error == 0 && i < s->plan->order_n; i++) {
-        if (pb_interrupts_take(&s->interrupts) > 0)
-            error = -EINTR;
-        else if (pb_work_is_todo(s, &s->plan->order[i]))
-            error = run_slot(s, i);
-    }
+    error = pb_work_blocks(s);
     pb_progress_close(&s->progress);
     if (error != 0 && error != -EINTR)
         return stop(s);
-    json_t *line = pb_record_end(s->store.run, error == 0, s->counts);
+    json_t *line = end_line(s, error == 0);
     int ended = pb_store_append(&s->store, line, s->message, sizeof s->message);
+    if (ended == 0)
+        say_end(s, line, quiet);
     json_decref(line);
     if (ended != 0)
         return stop(s);
@@ -322,6 +310,7 @@ static int begin(struct pb_work *s, const struct pb_request *request)
         return pb_exit_of(error);
     json_t *line = pb_record_run(s->store.run, s->matrix, request->options, s->topology);
     json_object_set_new(line, "layouts", json_integer(s->plan->layouts));
+    json_object_set_new(line, "aslr", json_boolean(pb_spawn_randomizes()));
     error = pb_store_append(&s->store, line, s->message, sizeof s->message);
     json_decref(line);
     if (error == 0)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -85,6 +86,16 @@ bool pb_spawn_drops(const char *entry)
         if (strncmp(entry, dropped_prefixes[i], strlen(dropped_prefixes[i])) == 0)
             return true;
     return false;
+}
+
+bool pb_spawn_randomizes(void)
+{
+    FILE *file = fopen("/proc/sys/kernel/randomize_va_space", "re");
+    int level = file != NULL ? fgetc(file) : EOF;
+    if (file != NULL)
+        fclose(file);
+    int own = personality(0xffffffff); /* what setarch -R sets is inherited */
+    return level == '2' && (own == -1 || (own & ADDR_NO_RANDOMIZE) == 0);
 }
 
 /* What the child is given anew, or not at all. */

@@ -258,8 +258,11 @@ static int verb_resume(const struct pb_args *args)
         return PB_EXIT_USAGE;
     if (args->rest[0][0] == '\0')
         return complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
-    int code = pb_runner_resume(args->rest[0], SELF, pb_args_value(args, "quiet") != NULL, folder,
-                                sizeof folder);
+    const struct pb_taking_up how = {.run = args->rest[0],
+                                     .program = SELF,
+                                     .quiet = pb_args_value(args, "quiet") != NULL,
+                                     .retry_failed = pb_args_value(args, "retry-failed") != NULL};
+    int code = pb_runner_resume(&how, folder, sizeof folder);
     return show(args, folder, code);
 }
 

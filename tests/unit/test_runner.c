@@ -85,6 +85,17 @@ static int hush(void)
     return kept;
 }
 
+/* Takes out what is said of the build and the machine: it depends on where the test runs. */
+static void forget_conditions(void)
+{
+    static const char *const begins[] = {"this build checks itself", "memory is not laid out"};
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        char *at = strstr(said, begins[i]), *end = at != NULL ? strchr(at, '\n') : NULL;
+        if (end != NULL)
+            memmove(at, end + 1, strlen(end + 1) + 1);
+    }
+}
+
 static void listen_again(int kept)
 {
     fflush(stderr);
@@ -93,6 +104,7 @@ static void listen_again(int kept)
     FILE *file = fopen(below("said"), "r");
     said[fread(said, 1, sizeof said - 1, file)] = '\0';
     fclose(file);
+    forget_conditions();
 }
 
 static size_t lines_said(void)
@@ -126,7 +138,8 @@ static int resume(void)
     snprintf(out, sizeof out, "%s/run", folder);
     snprintf(program, sizeof program, "%s/child", folder);
     int kept = hush();
-    int code = pb_runner_resume(out, program, true, made, sizeof made);
+    const struct pb_taking_up how = {.run = out, .program = program, .quiet = true};
+    int code = pb_runner_resume(&how, made, sizeof made);
     listen_again(kept);
     return code;
 }
