@@ -7,27 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In a cell that shares processing units its workers wait for each other: that is the case, not an
- * accident. */
-const struct pb_disturb_rule pb_disturb_rules[] = {
-    {"overlap", "overlap", 0.95,
-     "two workers or more ran at once for less than 95 % of the time: lost overlap hides "
-     "contention"},
-    {"gaps", "gap_share", 0.01,
-     "more than 1 % of a window is in gaps that no operation explains: a claim is of 2 %"},
-    {"marked", "marked_share", 0.01,
-     "more than 1 % of the timed calls were preempted within: p99 would be theirs"},
-    {"sentinel-before", "sentinel_before_ns", 2,
-     "the workers' lines took twice the run's best time to pass before the window"},
-    {"sentinel-after", "sentinel_after_ns", 2, "the same behind it"},
-    {"steal", "steal_share", 0.01, "the hypervisor gave more than 1 % of the time to others"},
-    {"migrated", "migrated", 0, "a worker that is pinned was moved"},
-    {"major-faults", "major_faults", 0, "a page came from a disk"},
-    {"run-wait", "run_wait_ns", 0.01,
-     "workers were ready and had no processor for more than 1 % of the window"},
-    {0},
-};
-
 enum {
     RULE_OVERLAP,
     RULE_GAPS,
@@ -37,7 +16,33 @@ enum {
     RULE_STEAL,
     RULE_MIGRATED,
     RULE_FAULTS,
-    RULE_WAIT
+    RULE_WAIT,
+    RULES
+};
+
+/* In a cell that shares processing units its workers wait for each other: that is the case, not an
+ * accident. */
+const struct pb_disturb_rule pb_disturb_rules[] = {
+    [RULE_OVERLAP] =
+        {"overlap", "overlap", 0.95,
+         "two workers or more ran at once for less than 95 % of the time: lost overlap hides "
+         "contention"},
+    [RULE_GAPS] =
+        {"gaps", "gap_share", 0.01,
+         "more than 1 % of a window is in gaps that no operation explains: a claim is of 2 %"},
+    [RULE_MARKED] = {"marked", "marked_share", 0.01,
+                     "more than 1 % of the timed calls were preempted within: p99 would be theirs"},
+    [RULE_BEFORE] = {"sentinel-before", "sentinel_before_ns", 2,
+                     "the workers' lines took twice the run's best time before the window"},
+    [RULE_AFTER] = {"sentinel-after", "sentinel_after_ns", 2,
+                    "the workers' lines took twice the run's best time behind the window"},
+    [RULE_STEAL] = {"steal", "steal_share", 0.01,
+                    "the hypervisor gave more than 1 % of the time to others"},
+    [RULE_MIGRATED] = {"migrated", "migrated", 0, "a worker that is pinned was moved"},
+    [RULE_FAULTS] = {"major-faults", "major_faults", 0, "a page came from a disk"},
+    [RULE_WAIT] = {"run-wait", "run_wait_ns", 0.01,
+                   "workers were ready and had no processor for more than 1 % of the window"},
+    [RULES] = {0},
 };
 
 struct pb_disturb_best {
@@ -113,6 +118,7 @@ void pb_disturb_learn(struct pb_disturb *disturb, const json_t *line)
 static double measured(const struct pb_disturb *disturb, const json_t *line, int rule)
 {
     double value = metric_of(line, pb_disturb_rules[rule].metric), best = own_best(line);
+    double wall = json_number_value(json_object_get(line, "wall_ns"));
     bool shared = json_is_true(json_object_get(line, "oversubscribed"));
     bool several = json_integer_value(json_object_get(line, "workers")) > 1;
     bool pinned = strcmp(text_of(line, "pin"), "none") != 0;
@@ -131,7 +137,7 @@ static double measured(const struct pb_disturb *disturb, const json_t *line, int
     case RULE_MIGRATED:
         return pinned ? value : (double)NAN;
     case RULE_WAIT:
-        return shared ? (double)NAN : value / json_number_value(json_object_get(line, "wall_ns"));
+        return shared || !(wall > 0) ? (double)NAN : value / wall;
     default:
         return value;
     }
