@@ -86,7 +86,7 @@ static inline int drop_folder(void **state)
 /* Catches what is said on standard error. */
 static inline int hush(void)
 {
-    int kept = dup(STDERR_FILENO);
+    int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     int fd = open(below("said"), O_RDWR | O_CREAT | O_TRUNC, 0600);
     dup2(fd, STDERR_FILENO);
     close(fd);
