@@ -167,17 +167,22 @@ static void sanitizers_abort(void)
     }
 }
 
-/* What makes all of a run worth less: a build that checks itself (methodology R22), memory that is
- * always laid out alike (R5). */
-static void say_conditions(void)
+/* What makes all of a run worth less: a build that checks itself (methodology R22); memory, or
+ * code, that lies alike in every repetition (R5). */
+static void say_conditions(const struct pb_work *s)
 {
     bool sanitized = pb_suite_sanitizer[0] != '\0';
     if (PB_CHECK > 0 || sanitized)
         fprintf(stderr, "this build checks itself (PB_CHECK=%d%s%s): its times are no results\n",
                 PB_CHECK, sanitized ? ", sanitizer " : "", pb_suite_sanitizer);
     if (!pb_spawn_randomizes())
-        fprintf(stderr, "memory is not laid out at random (ASLR is off): every repetition has the "
-                        "same luck; see poolbench doctor\n");
+        fputs("memory is not laid out at random (ASLR is off): every repetition has the same luck; "
+              "see poolbench doctor\n",
+              stderr);
+    if (s->layouts.n == 1)
+        fputs("the code has one placement (there are no layouts/ beside the program): every "
+              "repetition has the same luck\n",
+              stderr);
 }
 
 static void say_dropped(void)
@@ -228,8 +233,10 @@ static json_t *end_line(const struct pb_work *s, bool done)
     json_object_set_new(line, "still_disturbed", json_integer((json_int_t)still));
     if (s->stopped_by != NULL)
         json_object_set_new(line, "stopped_by", json_string(s->stopped_by));
-    if (s->matrix->target > 0)
+    if (s->matrix->target > 0) {
         json_object_set(line, "looks", s->looks);
+        json_object_set_new(line, "look", json_string(s->looked));
+    }
     return line;
 }
 
@@ -263,7 +270,7 @@ int pb_work_run(struct pb_work *s, bool quiet)
     }
     open_poolmon(s);
     sanitizers_abort();
-    say_conditions();
+    say_conditions(s);
     say_dropped();
     error = pb_work_blocks(s);
     pb_progress_close(&s->progress);

@@ -14,6 +14,7 @@
 #include "runner/runner.h"
 #include "runner/spawn.h"
 #include "runner/store.h"
+#include "stats/looks.h"
 
 #include <limits.h>
 
@@ -40,8 +41,9 @@ struct pb_work {
     bool *settled;              /* [cell]: it said that it cannot run here; once is enough */
     size_t others[PB_STATUSES]; /* records of what is not in this plan, by status */
     struct pb_disturb disturb;
-    size_t disturbed, repeated;  /* records, superseded ones among them */
-    json_t *looks;               /* what was found at each, for the last line */
+    size_t disturbed, repeated;       /* records, superseded ones among them */
+    json_t *looks;                    /* at how many blocks, for the last line */
+    char looked[PB_LOOKS_REASON_MAX]; /* what was found at the last of them */
     const char *stopped_by;      /* "blocks", "target", "looks" or "budget"; NULL: nothing yet */
     double began;                /* this process's part of the run: the budget is its own */
     unsigned blocks_begun;       /* by this process */

@@ -3,9 +3,7 @@
  * reference of its group is known well enough (stats/looks.h). What is found depends on the records
  * alone, so that a run that is taken up stops where one that was never interrupted does. */
 #include "runner/runner_internal.h"
-#include "stats/looks.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,15 +48,6 @@ static size_t pair_up(const struct pb_work *s, const struct pb_plan_cell *varian
     return n;
 }
 
-static void keep_look(struct pb_work *s, unsigned blocks, const struct pb_looks_decision *decision)
-{
-    json_t *look =
-        json_pack("{s:I, s:s}", "blocks", (json_int_t)blocks, "reason", decision->reason);
-    if (isfinite(decision->widest))
-        json_object_set_new(look, "widest", json_real(decision->widest));
-    json_array_append_new(s->looks, look);
-}
-
 /* `values`: room for 2 x cells x blocks, `pairs`: for all cells. Returns 0 or -errno. */
 static int decide(const struct pb_work *s, unsigned blocks, double *values,
                   struct pb_looks_pair *pairs, struct pb_looks_decision *decision)
@@ -83,8 +72,10 @@ const char *pb_work_look(struct pb_work *s, unsigned blocks)
         return NULL;
     double *values = calloc(2 * s->plan->cells_n * blocks, sizeof *values);
     struct pb_looks_pair *pairs = calloc(s->plan->cells_n, sizeof *pairs);
-    if (values != NULL && pairs != NULL && decide(s, blocks, values, pairs, &decision) == 0)
-        keep_look(s, blocks, &decision);
+    if (values != NULL && pairs != NULL && decide(s, blocks, values, pairs, &decision) == 0) {
+        json_array_append_new(s->looks, json_integer(blocks));
+        snprintf(s->looked, sizeof s->looked, "%s", decision.reason);
+    }
     free(values);
     free(pairs);
     if (decision.answer == PB_LOOKS_PRECISE)

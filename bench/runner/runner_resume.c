@@ -110,6 +110,15 @@ static int take_up(struct pb_work *s, const char *name, char *folder, size_t siz
                  "%s: %s is not what the run began with; start a new run", (*run)->folder, what);
         code = PB_EXIT_MACHINE;
     }
+    const json_t *layouts = json_object_get((*run)->header, "layouts");
+    if (code == PB_EXIT_GOOD && json_is_integer(layouts) &&
+        json_integer_value(layouts) != s->plan->layouts) {
+        snprintf(s->message, sizeof s->message,
+                 "%s: it began with %lld placements of the code, here are %u: build all of the "
+                 "program (layouts/ beside it), or start a new run",
+                 (*run)->folder, (long long)json_integer_value(layouts), s->plan->layouts);
+        code = PB_EXIT_MACHINE;
+    }
     return code;
 }
 

@@ -96,7 +96,8 @@ static inline int hush(void)
 /* Takes out what is said of the build and the machine: it depends on where the test runs. */
 static inline void forget_conditions(void)
 {
-    static const char *const begins[] = {"this build checks itself", "memory is not laid out"};
+    static const char *const begins[] = {"this build checks itself", "memory is not laid out",
+                                         "the code has one placement"};
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
         char *at = strstr(said, begins[i]), *end = at != NULL ? strchr(at, '\n') : NULL;
         if (end != NULL)
