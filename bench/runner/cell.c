@@ -257,11 +257,10 @@ static void cell_hooks(struct pb_cell *cell)
 {
     const struct pb_probe *probe;
     for (size_t i = 0; (probe = pb_probe_at(i)) != NULL && i < PB_HOOKS_MAX; i++)
-        cell->hooks[cell->hooks_n++] =
-            (struct pb_hook){.ready = probe->ready,
-                             .before = probe->before,
-                             .after = probe->after,
-                             .state_bytes = probe->worker_bytes};
+        cell->hooks[cell->hooks_n++] = (struct pb_hook){.ready = probe->ready,
+                                                        .before = probe->before,
+                                                        .after = probe->after,
+                                                        .state_bytes = probe->worker_bytes};
 }
 
 /* An empty cell, or NULL with the status set. */
@@ -300,8 +299,9 @@ int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topo
     cell_hooks(cell);
     if (pb_counters_choose(&pb_perf_linux, spec->counters) != 0)
         pb_cell_refuse(cell, PB_FAILED, "the events to count are not what they should be");
-    if (result->status != PB_OK || cell_workload(cell) != 0 || cell_placement(cell) != 0 || cell_stream(cell) != 0 ||
-        cell_variant(cell) != 0 || cell_team(cell) != 0 || cell_heap(cell) != 0) {
+    if (result->status != PB_OK || cell_workload(cell) != 0 || cell_placement(cell) != 0 ||
+        cell_stream(cell) != 0 || cell_variant(cell) != 0 || cell_team(cell) != 0 ||
+        cell_heap(cell) != 0) {
         pb_cell_close(cell);
         return -ECANCELED;
     }

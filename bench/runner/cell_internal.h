@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A cell's inside, shared by cell.c (which runs it) and cell_result.c (which judges and reports it). */
+/* A cell's inside, shared by cell.c (which runs it) and cell_result.c (which judges and reports
+ * it). */
 #ifndef PB_CELL_INTERNAL_H
 #define PB_CELL_INTERNAL_H
 
@@ -28,8 +29,8 @@ struct pb_cell {
     struct pb_opened opened;
     bool heap_open;
     const struct pb_loop *loop, *table;
-    struct pb_limit limit; /* on while the heap is opened, and from warm-up to recheck */
-    uint64_t opening_bytes;   /* that opening the heap made resident */
+    struct pb_limit limit;        /* on while the heap is opened, and from warm-up to recheck */
+    uint64_t opening_bytes;       /* that opening the heap made resident */
     struct pb_heap_stats at_open; /* of a library: what the process had allocated before */
 
     struct pb_team *team;
@@ -50,8 +51,8 @@ struct pb_cell {
  * limit's doing says so. Returns -ECANCELED. */
 int pb_cell_refuse(struct pb_cell *cell, enum pb_status status, const char *reason);
 
-/* The same where it is the harness that lacks memory: `failed`, and where the user limits it, by how
- * much. */
+/* The same where it is the harness that lacks memory: `failed`, and where the user limits it, by
+ * how much. */
 int pb_cell_refuse_short(struct pb_cell *cell, const char *reason);
 
 /* Sums the workers' tallies of the phase that has just ended. */

@@ -79,11 +79,15 @@ static json_t *read_spec(int in, struct pb_cell_spec *spec, char *message, size_
     return json;
 }
 
-static int write_result(int out, const struct pb_cell_result *result, const struct gbench_row *row)
+static int write_result(int out, const struct pb_cell_result *result, const struct gbench_row *row,
+                        const struct pb_loop *loop)
 {
     json_t *json = pb_wire_result_to_json(result);
     if (json == NULL)
         return -ENOMEM;
+    if (loop != NULL) /* which placement of the code it was: layout.h */
+        json_object_set_new(json, "loop_offset",
+                            json_integer((json_int_t)((uintptr_t)loop->run % 64)));
     if (row->iterations > 0)
         json_object_set_new(json, "gbench",
                             json_pack("{s:s, s:I, s:f, s:f}", "name", row->name, "iterations",
@@ -98,23 +102,28 @@ static int write_result(int out, const struct pb_cell_result *result, const stru
     return length > 0 ? 0 : -EIO;
 }
 
-/* The topology is the harness's, not the cell's, and comes first. */
-static void run_cell(struct pb_shell *shell, struct gbench_row *row)
+/* The topology is the harness's, not the cell's, and comes first. Returns the loop that was timed,
+ * or NULL. */
+static const struct pb_loop *run_cell(struct pb_shell *shell, struct gbench_row *row)
 {
+    const struct pb_loop *loop = NULL;
     struct pb_topology *topology = NULL;
     struct pb_cell_result *result = shell->result;
     if (pb_topology_load(NULL, &topology) != 0) {
         result->status = PB_FAILED;
         snprintf(result->reason, sizeof result->reason,
                  "hwloc cannot read this machine's topology");
-        return;
+        return NULL;
     }
     shell->topology = topology;
-    if (pb_cell_open(&shell->spec, topology, result, &shell->cell) == 0)
+    if (pb_cell_open(&shell->spec, topology, result, &shell->cell) == 0) {
+        loop = shell->cell->loop;
         run_in_gbench(shell, row);
+    }
     if (shell->cell != NULL)
         pb_cell_close(shell->cell);
     pb_topology_free(topology);
+    return loop;
 }
 
 int pb_child_run(int in, int out)
@@ -136,8 +145,8 @@ int pb_child_run(int in, int out)
     snprintf(shell.spec.counters, sizeof shell.spec.counters, "%s",
              counters != NULL ? counters : "");
     json_decref(json);
-    run_cell(&shell, &row);
-    int error = write_result(out, &result, &row);
+    const struct pb_loop *loop = run_cell(&shell, &row);
+    int error = write_result(out, &result, &row, loop);
     pb_cell_result_free(&result);
     return error == 0 ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a matrix is made of: its settings, what an axis accepts, and where a matrix is found. */
+/* What a matrix is made of: what an axis accepts, and where a matrix is found. */
 #include "runner/matrix.h"
 
 #include "placement/placement.h"
@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,32 +31,6 @@ static const struct numbered arrivals = {
     10000000};
 static const struct numbered delays = {
     "delay", "none", {"slow", "lock", NULL}, "none, slow:NS, lock:NS (1 to 1000000 ns)", 1000000};
-
-#define SETTING(name_, type_, unit_, standard_, min_, max_, help_)                                 \
-    {                                                                                              \
-        .name = #name_, .type = type_, .offset = offsetof(struct pb_settings, name_),              \
-        .unit = unit_, .standard = standard_, .min = min_, .max = max_, .help = help_              \
-    }
-
-const struct pb_option pb_setting_rows[] = {
-    SETTING(name, PB_OPTION_TEXT, NULL, "", 0, 0, "the matrix's name"),
-    SETTING(title, PB_OPTION_TEXT, NULL, "", 0, 0, "one line: what it asks"),
-    SETTING(reference, PB_OPTION_TEXT, NULL, "jemalloc", 0, 0,
-            "the variant others are compared with"),
-    SETTING(exploratory, PB_OPTION_FLAG, NULL, "off", 0, 0, "too few blocks for a claim"),
-    SETTING(aa, PB_OPTION_FLAG, NULL, "on", 0, 0, "run the reference twice: the noise floor"),
-    SETTING(audit, PB_OPTION_FLAG, NULL, "on", 0, 0, "check every block in a pass of its own"),
-    SETTING(blocks, PB_OPTION_UINT, "blocks", "11", 1, 1000, "repetitions of every cell"),
-    SETTING(seed, PB_OPTION_UINT, NULL, "1", 0, INT64_MAX, "of the op streams and of the order"),
-    SETTING(timeout, PB_OPTION_UINT, "s", "60", 1, 86400, "a cell that takes longer is ended"),
-    SETTING(memory_limit, PB_OPTION_UINT, "bytes", "4G", 0, 1ull << 46,
-            "that a strategy may make writable; 0: any"),
-    SETTING(sample_gap, PB_OPTION_UINT, "steps", "256", 0, 1ull << 32,
-            "mean steps between two timed operations; 0: off"),
-    SETTING(counters, PB_OPTION_TEXT, NULL, "default", 0, 0,
-            "events of the processor to count: default, off, or names as 'perf list' has them"),
-    {.type = PB_OPTION_END},
-};
 
 void pb_list_append(char *out, size_t size, const char *name)
 {
@@ -174,19 +147,6 @@ int pb_axis_canonical(enum pb_axis axis, const char *text, char *out, size_t siz
         break;
     }
     return -EINVAL;
-}
-
-int pb_scale_parse(const char *text, double *scale, char *message, size_t message_size)
-{
-    char *end;
-    double value = strtod(text, &end);
-    if (*text == '\0' || *end != '\0' || !isfinite(value) || value <= 0 || value > 1e6) {
-        snprintf(message, message_size, "scale '%s' is out of range; allowed: above 0, to 1000000",
-                 text);
-        return -EINVAL;
-    }
-    *scale = value;
-    return 0;
 }
 
 struct pb_entry *pb_entries_add(struct pb_entries *entries)

@@ -2,7 +2,8 @@
 /* A matrix: the TOML file that spans the cells, checked and in canonical form.
  *
  *     name = "quick"          # also title, exploratory, blocks, seed, reference, aa, audit,
- *     blocks = 6              # timeout (s), memory_limit ("4G"), sample_gap, counters, scale
+ *     blocks = 6              # timeout (s), memory_limit ("4G"), sample_gap, counters, scale,
+ *                             # target, most_blocks, budget, retries
  *     [axes]                  # also dispatch, memory, start, arrival, delay, oversubscribe
  *     alloc = ["pool", "zone:lock=fas"]
  *     threads = [1, 2]
@@ -66,6 +67,8 @@ struct pb_settings {
     uint64_t memory_limit; /* bytes that the strategy may make writable in a child; 0 = any */
     uint64_t sample_gap;   /* mean steps between two samples; 0 = off */
     char counters[PB_OPTION_TEXT_MAX]; /* events to count: perf_events.h, pb_perf_parse */
+    char target[PB_OPTION_TEXT_MAX], budget[PB_OPTION_TEXT_MAX];
+    uint64_t most_blocks, retries;
 };
 extern const struct pb_option pb_setting_rows[];
 
@@ -74,10 +77,15 @@ struct pb_matrix {
     struct pb_settings settings;
     bool oversubscribe;
     double scale;
+    double target; /* relative half-width at which a run stops (stats/looks.h); 0: off */
+    double budget; /* seconds; 0: off */
     json_t *axes[PB_AXES];
     unsigned replaced; /* a bit for each axis that the command line gave */
     struct pb_entries workloads, includes, excludes;
 };
+
+/* The most blocks that a run of it may have. */
+unsigned pb_matrix_blocks(const struct pb_matrix *matrix);
 
 /* Finds a matrix: a path (with a slash, or ending in .toml), or NAME for NAME.toml in a folder of
  * PB_MATRIX_PATH, in the source tree's bench/matrices or in ./bench/matrices. Returns 0, or -ENOENT
@@ -109,7 +117,12 @@ void pb_matrix_where(const struct pb_matrix *matrix, const struct pb_entry *entr
 int pb_axis_canonical(enum pb_axis axis, const char *text, char *out, size_t size, char *message,
                       size_t message_size);
 
-/* Checks and sets `scale`. Returns 0 or -EINVAL. */
+/* A setting by its name, `scale` among them. Set returns 0, or -EINVAL with what is wrong. */
+bool pb_setting_known(const char *key);
+int pb_setting_set(struct pb_matrix *matrix, const char *key, const char *text, char *message,
+                   size_t message_size);
+
+/* Checks and sets `scale`, of the matrix or of an entry. Returns 0 or -EINVAL. */
 int pb_scale_parse(const char *text, double *scale, char *message, size_t message_size);
 
 /* Appends a zeroed entry. NULL without memory. */

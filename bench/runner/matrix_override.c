@@ -4,7 +4,6 @@
  * two variants, "explicit:0,2,core" two policies. Commas in parentheses never end an item. */
 #include "runner/matrix.h"
 
-#include "engine/perf_events.h"
 #include "runner/params.h"
 
 #include <ctype.h>
@@ -235,35 +234,17 @@ static int override_set(struct pb_matrix *matrix, const char *assignment, char *
     return more < 0 || had + more == 0 ? -EINVAL : 0;
 }
 
-/* A setting's name on the command line. */
-static const char *flag_of(const char *key)
-{
-    if (strcmp(key, "sample_gap") == 0)
-        return "sample-gap";
-    return strcmp(key, "memory_limit") == 0 ? "memory-limit" : key;
-}
-
 static int override_setting(struct pb_matrix *matrix, const char *key, const char *value,
                             char *message, size_t message_size)
 {
-    char what[PB_MESSAGE_MAX] = "", label[PB_VARIANT_MAX];
-    struct pb_perf_set set;
-    int error;
-    if (strcmp(key, "scale") == 0)
-        error = pb_scale_parse(value, &matrix->scale, what, sizeof what);
-    else
-        error = pb_option_set(pb_setting_rows, &matrix->settings, key, strlen(key), value,
-                              strlen(value), what, sizeof what);
-    if (error == 0 && strcmp(key, "reference") == 0) {
-        error = pb_axis_canonical(PB_AXIS_ALLOC, value, label, sizeof label, what, sizeof what);
-        if (error == 0)
-            snprintf(matrix->settings.reference, sizeof matrix->settings.reference, "%s", label);
-    }
-    if (error == 0 && strcmp(key, "counters") == 0)
-        error = pb_perf_parse(value, &set, what, sizeof what);
-    if (error != 0)
-        snprintf(message, message_size, "--%s: %s", flag_of(key), what);
-    return error == 0 ? 0 : -EINVAL;
+    char what[PB_MESSAGE_MAX] = "", flag[32];
+    if (pb_setting_set(matrix, key, value, what, sizeof what) == 0)
+        return 0;
+    snprintf(flag, sizeof flag, "%s", key);
+    for (char *at = flag; (at = strchr(at, '_')) != NULL;)
+        *at = '-'; /* its name on the command line */
+    snprintf(message, message_size, "--%s: %s", flag, what);
+    return -EINVAL;
 }
 
 int pb_matrix_override(struct pb_matrix *matrix, const char *key, const char *value, char *message,

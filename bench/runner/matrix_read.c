@@ -3,7 +3,6 @@
  * place in the file. */
 #include "runner/matrix_reader.h"
 
-#include "engine/perf_events.h"
 #include "runner/toml.h"
 
 #include <errno.h>
@@ -41,8 +40,7 @@ static int read_axes(const struct pb_reader *r, const json_t *axes)
 static int read_setting(const struct pb_reader *r, const char *key, const json_t *value)
 {
     char text[PB_READER_TEXT_MAX], message[PB_MESSAGE_MAX], allowed[PB_MESSAGE_MAX] = "";
-    struct pb_matrix *m = r->matrix;
-    if (pb_option_find(pb_setting_rows, key) == NULL && strcmp(key, "scale") != 0) {
+    if (!pb_setting_known(key)) {
         for (const struct pb_option *o = pb_setting_rows; o->type != PB_OPTION_END; o++)
             pb_list_append(allowed, sizeof allowed, o->name);
         pb_list_append(allowed, sizeof allowed, "scale, axes, workload, include, exclude");
@@ -50,11 +48,9 @@ static int read_setting(const struct pb_reader *r, const char *key, const json_t
     }
     if (pb_reader_text(r, key, value, text) != 0)
         return -EINVAL;
-    int error = strcmp(key, "scale") == 0
-                    ? pb_scale_parse(text, &m->scale, message, sizeof message)
-                    : pb_option_set(pb_setting_rows, &m->settings, key, strlen(key), text,
-                                    strlen(text), message, sizeof message);
-    return error == 0 ? 0 : pb_reader_fail(r, key, "%s", message);
+    if (pb_setting_set(r->matrix, key, text, message, sizeof message) != 0)
+        return pb_reader_fail(r, key, "%s", message);
+    return 0;
 }
 
 static int read_root(const struct pb_reader *r, const json_t *root)
@@ -72,12 +68,10 @@ static int read_root(const struct pb_reader *r, const json_t *root)
     return 0;
 }
 
-/* What a matrix must have, and the canonical name of its reference. */
+/* What a matrix must have. */
 static int read_whole(const struct pb_reader *r)
 {
-    char label[PB_VARIANT_MAX], message[PB_MESSAGE_MAX];
     struct pb_matrix *m = r->matrix;
-    struct pb_perf_set set;
     if (m->workloads.n + m->includes.n == 0)
         return pb_reader_fail(r, "", "there is no [[workload]]: nothing to run");
     for (size_t i = 0; i < m->workloads.n && m->axes[PB_AXIS_ALLOC] == NULL; i++)
@@ -87,12 +81,6 @@ static int read_whole(const struct pb_reader *r)
         if (m->includes.at[i].axes[PB_AXIS_ALLOC] == NULL)
             return pb_reader_fail(r, m->includes.at[i].where,
                                   "alloc is missing: here, or for all in [axes]");
-    if (pb_axis_canonical(PB_AXIS_ALLOC, m->settings.reference, label, sizeof label, message,
-                          sizeof message) != 0)
-        return pb_reader_fail(r, "reference", "reference: %s", message);
-    snprintf(m->settings.reference, sizeof m->settings.reference, "%s", label);
-    if (pb_perf_parse(m->settings.counters, &set, message, sizeof message) != 0)
-        return pb_reader_fail(r, "counters", "counters: %s", message);
     return 0;
 }
 

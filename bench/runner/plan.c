@@ -3,7 +3,6 @@
  * with the variants innermost, so that the cells of one comparison are neighbours. */
 #include "runner/plan.h"
 
-#include "engine/rng.h"
 #include "runner/json_line.h"
 #include "runner/params.h"
 #include "runner/toml.h"
@@ -13,9 +12,6 @@
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Streams of the seed; the op streams are drawn from the seed itself by the workloads. */
-enum { STREAM_ORDER = 0x706c616e };
 
 struct builder {
     const struct pb_matrix *matrix;
@@ -369,31 +365,6 @@ static int span_entries(struct builder *b, const struct pb_entries *entries)
     return error;
 }
 
-/* Every block: a permutation by Fisher and Yates. */
-static int make_order(struct pb_plan *plan, uint64_t seed)
-{
-    struct pb_rng rng;
-    plan->order = calloc(plan->blocks * plan->cells_n, sizeof *plan->order);
-    if (plan->order == NULL)
-        return -ENOMEM;
-    pb_rng_seed(&rng, seed, STREAM_ORDER);
-    for (unsigned block = 0; block < plan->blocks; block++) {
-        struct pb_plan_slot *first = plan->order + plan->order_n;
-        size_t n = 0;
-        for (size_t i = 0; i < plan->cells_n; i++)
-            if (block == 0 || plan->cells[i].mark == PB_OK)
-                first[n++] = (struct pb_plan_slot){block, i};
-        for (size_t i = n; i > 1; i--) {
-            size_t j = (size_t)pb_rng_below(&rng, i);
-            struct pb_plan_slot slot = first[i - 1];
-            first[i - 1] = first[j];
-            first[j] = slot;
-        }
-        plan->order_n += n;
-    }
-    return 0;
-}
-
 int pb_plan_make(const struct pb_matrix *matrix, const struct pb_topology *topology,
                  const char *filter, struct pb_plan **out, char *message, size_t message_size)
 {
@@ -427,8 +398,9 @@ int pb_plan_make(const struct pb_matrix *matrix, const struct pb_topology *topol
         error = -ENOENT;
     }
     if (error == 0) {
-        b.plan->blocks = (unsigned)matrix->settings.blocks;
-        error = make_order(b.plan, matrix->settings.seed);
+        b.plan->blocks = pb_matrix_blocks(matrix);
+        b.plan->seed = matrix->settings.seed;
+        error = pb_plan_order(b.plan);
     }
     if (error == 0)
         *out = b.plan;

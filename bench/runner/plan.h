@@ -28,12 +28,21 @@ struct pb_plan_slot {
     size_t cell;
 };
 
+/* What differs between two processes of one cell beside the code's placement (methodology R5). */
+struct pb_plan_setup {
+    uint64_t seed;    /* for what the child draws itself */
+    size_t env_bytes; /* padding of its environment */
+};
+
 struct pb_plan {
     size_t cells_n;
     struct pb_plan_cell *cells;
     unsigned blocks;
+    uint64_t seed;
     size_t order_n; /* marked cells are in block 0 only */
     struct pb_plan_slot *order;
+    unsigned layouts;      /* placements of the code that there are (layout.h); 1 unless set */
+    unsigned first_layout; /* block 0's, before it is folded into those that there are */
 };
 
 /* Makes the plan. `filter`: a POSIX extended regular expression on names, or NULL. Returns 0;
@@ -48,6 +57,16 @@ int pb_plan_make(const struct pb_matrix *matrix, const struct pb_topology *topol
                  const char *filter, struct pb_plan **plan, char *message, size_t message_size);
 void pb_plan_free(struct pb_plan *plan);
 
+/* The placement of the code that all cells of a block run in: they rotate over the blocks. */
+unsigned pb_plan_layout(const struct pb_plan *plan, unsigned block);
+
+/* Of a repetition, the same for each attempt at it. */
+struct pb_plan_setup pb_plan_setup(const struct pb_plan *plan, const struct pb_plan_slot *slot);
+
+/* The plan as JSON Lines: the run, every cell, every repetition in its order with its placement and
+ * setup. The same matrix, seed and machine give the same bytes. Returns 0 or -ENOMEM. */
+int pb_plan_manifest(const struct pb_plan *plan, FILE *out);
+
 /* Cells, what cannot run and why, repetitions, estimated time and disk, for people; and why there
  * will be no ratios, if so. */
 void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, FILE *out);
@@ -58,5 +77,11 @@ void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, F
 int pb_plan_judge(struct pb_plan_cell *cell, const struct pb_workload *workload,
                   const void *options, const struct pb_topology *topology, char *message,
                   size_t message_size);
+
+/* --- shared by the plan's own files ------------------------------------------------------------
+ */
+
+/* Draws the order and the first layout. Returns 0 or -ENOMEM. */
+int pb_plan_order(struct pb_plan *plan);
 
 #endif

@@ -58,14 +58,18 @@ void pb_progress_close(struct pb_progress *progress)
     *progress = (struct pb_progress){0};
 }
 
+double pb_progress_estimate(const struct pb_progress *progress, size_t cell)
+{
+    double ratio = progress->nominal_sum > 0 ? progress->measured_sum / progress->nominal_sum : 1;
+    return progress->measured[cell] > 0 ? progress->median[cell]
+                                        : progress->plan->cells[cell].estimate * ratio;
+}
+
 static double seconds_left(const struct pb_progress *progress)
 {
     double seconds = 0;
-    double ratio = progress->nominal_sum > 0 ? progress->measured_sum / progress->nominal_sum : 1;
     for (size_t i = 0; i < progress->plan->cells_n; i++)
-        seconds += progress->left[i] * (progress->measured[i] > 0
-                                            ? progress->median[i]
-                                            : progress->plan->cells[i].estimate * ratio);
+        seconds += progress->left[i] * pb_progress_estimate(progress, i);
     return seconds;
 }
 

@@ -30,6 +30,9 @@ void pb_progress_show(struct pb_progress *progress, const struct pb_plan_slot *s
 void pb_progress_took(struct pb_progress *progress, const struct pb_plan_slot *slot,
                       double seconds);
 
+/* Seconds of a cell's repetition: as measured, else in proportion to the plan's nominal time. */
+double pb_progress_estimate(const struct pb_progress *progress, size_t cell);
+
 /* One line about a cell, above the bar. */
 __attribute__((format(printf, 2, 3))) void pb_progress_say(struct pb_progress *progress,
                                                            const char *format, ...);

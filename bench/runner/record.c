@@ -38,7 +38,10 @@ json_t *pb_record_run(const char *run, const struct pb_matrix *matrix, const jso
     json_object_set_new(line, "matrix", matrix_json(matrix));
     json_object_set_new(line, "options", json_deep_copy(options));
     json_object_set_new(line, "seed", json_integer((json_int_t)s->seed));
-    json_object_set_new(line, "blocks", json_integer((json_int_t)s->blocks));
+    json_object_set_new(line, "blocks", json_integer(pb_matrix_blocks(matrix)));
+    json_object_set_new(line, "target", json_real(matrix->target));
+    json_object_set_new(line, "budget", json_real(matrix->budget));
+    json_object_set_new(line, "retries", json_integer((json_int_t)s->retries));
     json_object_set_new(line, "reference", json_string(s->reference));
     json_object_set_new(line, "exploratory", json_boolean(s->exploratory != 0));
     json_object_set_new(line, "metrics", pb_metric_facts());
@@ -88,8 +91,21 @@ static bool put_answer(json_t *line, const char *answer)
     return good;
 }
 
-json_t *pb_record_rep(const char *run, const struct pb_plan_cell *cell, unsigned block,
-                      unsigned order, const struct pb_outcome *outcome)
+/* What chance gave the process; what the child itself drew from the seed is there already. */
+static void put_setup(json_t *line, const struct pb_record_place *place)
+{
+    json_t *setup = json_object_get(line, "setup");
+    if (!json_is_object(setup)) {
+        setup = json_object();
+        json_object_set_new(line, "setup", setup);
+    }
+    json_object_set_new(setup, "seed", json_integer((json_int_t)place->setup.seed));
+    json_object_set_new(setup, "env_bytes", json_integer((json_int_t)place->setup.env_bytes));
+    json_object_set_new(line, "layout", json_integer(place->layout));
+}
+
+json_t *pb_record_rep(const char *run, const struct pb_plan_cell *cell,
+                      const struct pb_record_place *place, const struct pb_outcome *outcome)
 {
     json_t *line = line_of("rep", run);
     json_object_set_new(line, "warn", json_array());
@@ -102,10 +118,13 @@ json_t *pb_record_rep(const char *run, const struct pb_plan_cell *cell, unsigned
     else if (outcome->answer == NULL || !put_answer(line, outcome->answer))
         put_status(line, PB_FAILED, "the child's answer is not a result");
     put_cell(line, cell);
-    json_object_set_new(line, "block", json_integer(block));
-    json_object_set_new(line, "order", json_integer(order));
-    if (outcome != NULL)
-        json_object_set_new(line, "pid", json_integer(outcome->pid));
+    json_object_set_new(line, "block", json_integer(place->block));
+    json_object_set_new(line, "order", json_integer(place->order));
+    if (outcome == NULL)
+        return line;
+    json_object_set_new(line, "pid", json_integer(outcome->pid));
+    json_object_set_new(line, "attempt", json_integer(place->attempt));
+    put_setup(line, place);
     return line;
 }
 

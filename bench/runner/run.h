@@ -10,27 +10,29 @@
 
 /* One repetition: one line of kind "rep". Strings belong to the run. */
 struct pb_rep {
-    const char *name;     /* "larson/alloc:pool/size:64/threads:2" */
-    const char *cell;     /* 16 hex digits */
-    const char *alloc;    /* the variant's label, with "@aa" for the twin */
+    const char *name;  /* "larson/alloc:pool/size:64/threads:2" */
+    const char *cell;  /* 16 hex digits */
+    const char *alloc; /* the variant's label, with "@aa" for the twin */
     const char *workload;
-    const char *group;    /* the name without its alloc part: the cells that are compared with one another */
+    const char
+        *group; /* the name without its alloc part: the cells that are compared with one another */
     unsigned block, order, threads;
     enum pb_status status;
     const char *reason;
     const char *dispatch, *pin;
-    json_t *json;         /* the whole line, borrowed */
+    json_t *json; /* the whole line, borrowed */
 };
 
 struct pb_run {
     char *folder;
-    json_t *header;       /* the line of kind "run" */
-    json_t *end;          /* the last line of kind "end", NULL without one */
-    size_t superseded;    /* repetitions that a later one of their cell and block takes the place of */
-    bool complete;        /* it has a line of kind "end" with status "done" */
-    bool torn;            /* the last line was cut off and dropped */
+    json_t *header;    /* the line of kind "run" */
+    json_t *end;       /* the last line of kind "end", NULL without one */
+    size_t superseded; /* repetitions that a later one of their cell and block takes the place of */
+    bool complete;     /* it has a line of kind "end" with status "done" */
+    bool torn;         /* the last line was cut off and dropped */
+    size_t disturbed, repeated; /* repetitions that say so, superseded ones among them */
     size_t reps_n;
-    struct pb_rep *reps;  /* in file order; of several of a cell in one block, the last alone */
+    struct pb_rep *reps; /* in file order; of several of a cell in one block, the last alone */
 };
 
 /* Loads results/RUN (a folder, or a name under results/). Returns 0; -ENOENT; -EINVAL with

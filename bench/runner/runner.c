@@ -2,12 +2,8 @@
 /* Running a plan: runner.h. What is left of one is runner_resume.c's. */
 #include "runner/runner.h"
 
-#include "engine/perf_events.h"
-#include "engine/rng.h"
 #include "runner/header.h"
-#include "runner/limit.h"
 #include "runner/machine.h"
-#include "runner/preload.h"
 #include "runner/record.h"
 #include "runner/runner_internal.h"
 #include "runner/tags.h"
@@ -21,22 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PADDING_BYTES = 4096, STREAM_PADDING = 0x70616464 };
-
 /* Applied in this order, whatever the order on the command line: what runs before what it is given.
  */
 static const char *const override_order[] = {
-    "workload", "trace",   "alloc",        "threads",    "pin",           "dispatch",
-    "memory",   "start",   "arrival",      "delay",      "oversubscribe", "blocks",
-    "seed",     "timeout", "memory_limit", "sample_gap", "scale",         "reference",
-    "aa",       "audit",   "counters",     "set"};
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+    "workload",  "trace",   "alloc", "threads",       "pin",          "dispatch",   "memory",
+    "start",     "arrival", "delay", "oversubscribe", "blocks",       "target",     "most_blocks",
+    "budget",    "retries", "seed",  "timeout",       "memory_limit", "sample_gap", "scale",
+    "reference", "aa",      "audit", "counters",      "set"};
 
 static int apply_options(struct pb_work *s, const json_t *options)
 {
@@ -57,7 +44,8 @@ static int apply_options(struct pb_work *s, const json_t *options)
 
 void pb_work_open(struct pb_work *s, const char *program)
 {
-    *s = (struct pb_work){.store.fd = -1, .interrupts.fd = -1, .program = program};
+    *s = (struct pb_work){.store.fd = -1, .interrupts.fd = -1};
+    pb_layouts_open(&s->layouts, program);
     signal(SIGXFSZ,
            SIG_IGN); /* a file that may not grow is an error of write(2) like a full disk */
 }
@@ -76,10 +64,11 @@ int pb_work_prepare(struct pb_work *s, const char *path, const json_t *options)
         pb_plan_make(s->matrix, s->topology, filter, &s->plan, s->message, sizeof s->message);
     if (error != 0)
         return error == -ENOENT ? PB_EXIT_NOTHING : pb_exit_of(error);
-    s->done = calloc(s->plan->cells_n * s->plan->blocks, sizeof *s->done);
+    s->plan->layouts = s->layouts.n;
+    s->slots = calloc(s->plan->cells_n * s->plan->blocks, sizeof *s->slots);
     s->settled = calloc(s->plan->cells_n, sizeof *s->settled);
-    s->stale = calloc(s->plan->cells_n, sizeof *s->stale);
-    if (s->done == NULL || s->settled == NULL || s->stale == NULL) {
+    s->looks = json_array();
+    if (s->slots == NULL || s->settled == NULL || s->looks == NULL) {
         snprintf(s->message, sizeof s->message, "out of memory");
         return PB_EXIT_MACHINE;
     }
@@ -103,13 +92,15 @@ void pb_work_close(struct pb_work *s)
         unlink(s->poolmon); /* before the lock goes: then it is another's */
     pb_store_close(&s->store);
     pb_interrupts_close(&s->interrupts);
+    pb_layouts_close(&s->layouts);
     pb_plan_free(s->plan);
     if (s->topology != NULL)
         pb_topology_free(s->topology);
     pb_matrix_free(s->matrix);
-    free(s->done);
+    pb_disturb_close(&s->disturb);
+    json_decref(s->looks);
+    free(s->slots);
     free(s->settled);
-    free(s->stale);
 }
 
 int pb_exit_of(int error)
@@ -123,163 +114,27 @@ int pb_work_complain(const struct pb_work *s, int code)
     return code;
 }
 
-static bool *done_at(struct pb_work *s, size_t cell, unsigned block)
+static bool some_failed(const size_t counts[PB_STATUSES])
 {
-    return &s->done[cell * s->plan->blocks + block];
-}
-
-bool pb_work_is_todo(struct pb_work *s, const struct pb_plan_slot *slot)
-{
-    return !*done_at(s, slot->cell, slot->block) && !s->settled[slot->cell];
-}
-
-/* A sanitizer's own memory is larger than any limit that makes sense. */
-static uint64_t memory_limit(const struct pb_work *s)
-{
-    return pb_suite_sanitizer[0] == '\0' ? s->matrix->settings.memory_limit : 0;
-}
-
-/* What the child reads: the spec, the limit that it sets itself and the events that it counts.
- * malloc'ed. */
-static char *child_input(const struct pb_work *s, const struct pb_cell_spec *spec)
-{
-    struct pb_perf_set set;
-    char events[PB_PERF_TEXT_MAX], message[PB_MESSAGE_MAX];
-    json_t *json = pb_wire_spec_to_json(spec);
-    if (json == NULL)
-        return NULL;
-    if (pb_perf_parse(s->matrix->settings.counters, &set, message, sizeof message) != 0 ||
-        pb_perf_to_text(&set, events, sizeof events) != 0)
-        events[0] = '\0';
-    json_object_set_new(json, "counters", json_string(events));
-    json_object_set_new(json, "memory_limit", json_integer((json_int_t)memory_limit(s)));
-    char *text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    return text;
-}
-
-/* Where a library has no memory it may crash instead of saying so. */
-static void name_limit(const struct pb_work *s, struct pb_outcome *outcome)
-{
-    struct pb_limit limit;
-    pb_limit_open(&limit, memory_limit(s));
-    if (outcome->status == PB_CRASHED && pb_limit_is_small(&limit))
-        pb_limit_name(&limit, outcome->reason, sizeof outcome->reason);
-}
-
-/* Runs a cell in a child. Returns 0; -EINTR; -errno where the machine has no more of what a child
- * takes. Another error of starting it is an outcome too. */
-static int run_child(struct pb_work *s, const struct pb_plan_slot *slot, struct pb_outcome *outcome)
-{
-    static const char *const argv[] = {"poolbench", "child", NULL};
-    const struct pb_cell_spec *spec = &s->plan->cells[slot->cell].spec;
-    struct pb_variant variant;
-    struct pb_rng rng;
-    char library[PATH_MAX];
-    char *input = child_input(s, spec);
-    int error = input != NULL ? pb_variant_parse(spec->variant, &variant, outcome->reason,
-                                                 sizeof outcome->reason)
-                              : -ENOMEM;
-    if (error == 0) {
-        pb_rng_seed(&rng, spec->seed, STREAM_PADDING + ((uint64_t)slot->block << 32) + slot->cell);
-        struct pb_child child = {
-            .program = s->program,
-            .argv = argv,
-            .input = input,
-            .preload = pb_preload_for(&variant, library, sizeof library),
-            .poolmon = s->poolmon[0] != '\0' && pb_tags_counted(&variant) ? s->poolmon : NULL,
-            .label = s->plan->cells[slot->cell].name,
-            .padding = (size_t)pb_rng_below(&rng, PADDING_BYTES + 1),
-            .timeout = (double)s->matrix->settings.timeout,
-            .interrupts = &s->interrupts};
-        error = pb_spawn(&child, outcome);
-    }
-    free(input);
-    if (error == 0)
-        name_limit(s, outcome);
-    if (error != 0 && pb_shortage(error) != NULL) {
-        snprintf(s->message, sizeof s->message, "a child cannot be started or watched: %s; %s",
-                 strerror(-error), pb_shortage(error));
-    } else if (error != 0 && error != -EINTR) {
-        *outcome = (struct pb_outcome){.status = PB_FAILED};
-        snprintf(outcome->reason, sizeof outcome->reason,
-                 "the child cannot be started or watched: %s", strerror(-error));
-        error = 0;
-    }
-    return error;
-}
-
-void pb_work_note(struct pb_work *s, const struct pb_plan_slot *slot, enum pb_status status)
-{
-    s->counts[status]++;
-    s->counts[PB_UNAVAILABLE] -= s->stale[slot->cell];
-    s->stale[slot->cell] = false;
-    *done_at(s, slot->cell, slot->block) = true;
-    if (status == PB_SKIPPED || status == PB_UNAVAILABLE)
-        s->settled[slot->cell] = true;
-}
-
-/* Says what went wrong; of what is unavailable the first is kept for the end. */
-static void say_bad(struct pb_work *s, const json_t *line)
-{
-    int status = pb_status_find(json_string_value(json_object_get(line, "status")));
-    const char *name = json_string_value(json_object_get(line, "name"));
-    const char *reason = json_string_value(json_object_get(line, "reason"));
-    if (status == PB_UNAVAILABLE && s->absent[0] == '\0')
-        snprintf(s->absent, sizeof s->absent, "%s could not run here: %s", name, reason);
-    else if (status != PB_OK && status != PB_SKIPPED && status != PB_UNAVAILABLE)
-        pb_progress_say(&s->progress, "%s: %s: %s", pb_status_names[status], name, reason);
-}
-
-/* One repetition and its line. Returns 0; -EINTR; -errno when it cannot be run or written, with one
- * line. */
-static int run_slot(struct pb_work *s, size_t order)
-{
-    const struct pb_plan_slot *slot = &s->plan->order[order];
-    const struct pb_plan_cell *cell = &s->plan->cells[slot->cell];
-    struct pb_outcome outcome = {.status = PB_FAILED};
-    double began = now();
-    int error = 0;
-    pb_progress_show(&s->progress, slot);
-    if (cell->mark == PB_OK)
-        error = run_child(s, slot, &outcome);
-    if (error != 0)
-        return error;
-    json_t *line = pb_record_rep(s->store.run, cell, slot->block, (unsigned)order,
-                                 cell->mark == PB_OK ? &outcome : NULL);
-    error = pb_store_append(&s->store, line, s->message, sizeof s->message);
-    if (error == 0) {
-        const char *status = json_string_value(json_object_get(line, "status"));
-        pb_work_note(s, slot, (enum pb_status)pb_status_find(status));
-        pb_progress_took(&s->progress, slot, now() - began);
-        say_bad(s, line);
-    }
-    json_decref(line);
-    free(outcome.answer);
-    return error;
-}
-
-static bool some_failed(const struct pb_work *s)
-{
-    return s->counts[PB_FAILED] + s->counts[PB_CRASHED] + s->counts[PB_TIMEOUT] +
-               s->counts[PB_OOM] + s->counts[PB_CORRUPT] >
+    return counts[PB_FAILED] + counts[PB_CRASHED] + counts[PB_TIMEOUT] + counts[PB_OOM] +
+               counts[PB_CORRUPT] >
            0;
 }
 
 /* Something that the matrix asks for is not on this machine, or nothing could be measured at all:
  * one line that says so. */
-static bool missing(const struct pb_work *s)
+static bool missing(const struct pb_work *s, const size_t counts[PB_STATUSES])
 {
     const struct pb_plan_cell *cell = NULL;
     for (size_t i = 0; i < s->plan->cells_n; i++)
         if (s->plan->cells[i].mark != PB_OK && (cell == NULL || cell->mark != PB_UNAVAILABLE))
             cell = &s->plan->cells[i];
-    const char *others = some_failed(s) ? "" : "; the others are measured";
-    const char *rest = s->counts[PB_OK] > 0 ? others : "; nothing was measured";
+    const char *others = some_failed(counts) ? "" : "; the others are measured";
+    const char *rest = counts[PB_OK] > 0 ? others : "; nothing was measured";
     bool planned = cell != NULL && cell->mark == PB_UNAVAILABLE;
     if (!planned && s->absent[0] != '\0')
         fprintf(stderr, "%s%s\n", s->absent, rest);
-    else if (planned || (cell != NULL && s->counts[PB_OK] == 0))
+    else if (planned || (cell != NULL && counts[PB_OK] == 0))
         fprintf(stderr, "%s could not run here: %s%s\n", cell->name, cell->reason, rest);
     else
         return false;
@@ -312,6 +167,24 @@ static void sanitizers_abort(void)
     }
 }
 
+/* What makes all of a run worth less: a build that checks itself (methodology R22); memory, or
+ * code, that lies alike in every repetition (R5). */
+static void say_conditions(const struct pb_work *s)
+{
+    bool sanitized = pb_suite_sanitizer[0] != '\0';
+    if (PB_CHECK > 0 || sanitized)
+        fprintf(stderr, "this build checks itself (PB_CHECK=%d%s%s): its times are no results\n",
+                PB_CHECK, sanitized ? ", sanitizer " : "", pb_suite_sanitizer);
+    if (!pb_spawn_randomizes())
+        fputs("memory is not laid out at random (ASLR is off): every repetition has the same luck; "
+              "see poolbench doctor\n",
+              stderr);
+    if (s->layouts.n == 1)
+        fputs("the code has one placement (there are no layouts/ beside the program): every "
+              "repetition has the same luck\n",
+              stderr);
+}
+
 static void say_dropped(void)
 {
     json_t *names = pb_machine_dropped(), *name;
@@ -327,8 +200,10 @@ static void say_dropped(void)
 
 int pb_work_verdict(const struct pb_work *s)
 {
-    int code = missing(s) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
-    return some_failed(s) ? PB_EXIT_FAILED : code;
+    size_t counts[PB_STATUSES];
+    pb_work_count(s, counts);
+    int code = missing(s, counts) ? PB_EXIT_MACHINE : PB_EXIT_GOOD;
+    return some_failed(counts) ? PB_EXIT_FAILED : code;
 }
 
 /* What ends a run before its time: the message so far, and how it goes on. */
@@ -337,6 +212,49 @@ static int stop(struct pb_work *s)
     fprintf(stderr, "%s; what is measured is kept, go on with: poolbench resume %s\n", s->message,
             s->store.folder);
     return PB_EXIT_MACHINE;
+}
+
+/* The last line: what the run was like. */
+static json_t *end_line(const struct pb_work *s, bool done)
+{
+    const struct pb_plan_slot *order = s->plan->order;
+    size_t counts[PB_STATUSES], still = 0, whole = 0;
+    pb_work_count(s, counts);
+    json_t *line = pb_record_end(s->store.run, done, counts);
+    for (size_t i = 0; i < s->plan->order_n; i++)
+        still += pb_work_at(s, &order[i])->disturbed;
+    while (whole < s->plan->order_n && !pb_work_is_todo(s, &order[whole]))
+        whole++;
+    json_object_set_new(
+        line, "blocks",
+        json_integer(whole < s->plan->order_n ? order[whole].block : s->plan->blocks));
+    json_object_set_new(line, "disturbed", json_integer((json_int_t)s->disturbed));
+    json_object_set_new(line, "repeated", json_integer((json_int_t)s->repeated));
+    json_object_set_new(line, "still_disturbed", json_integer((json_int_t)still));
+    if (s->stopped_by != NULL)
+        json_object_set_new(line, "stopped_by", json_string(s->stopped_by));
+    if (s->matrix->target > 0) {
+        json_object_set(line, "looks", s->looks);
+        json_object_set_new(line, "look", json_string(s->looked));
+    }
+    return line;
+}
+
+static void say_end(const struct pb_work *s, const json_t *line, bool quiet)
+{
+    long long disturbed = json_integer_value(json_object_get(line, "disturbed"));
+    if (disturbed > 0 && !quiet)
+        fprintf(stderr,
+                "%lld repetition%s disturbed, %lld repeated; %lld stay so, and are flagged\n",
+                disturbed, disturbed == 1 ? " was" : "s were",
+                json_integer_value(json_object_get(line, "repeated")),
+                json_integer_value(json_object_get(line, "still_disturbed")));
+    if (s->stopped_by != NULL && strcmp(s->stopped_by, "budget") == 0)
+        fprintf(stderr,
+                "the budget of %s is used up: %lld of %u blocks are done; go on with: poolbench "
+                "resume %s\n",
+                s->matrix->settings.budget, json_integer_value(json_object_get(line, "blocks")),
+                s->plan->blocks, s->store.folder);
 }
 
 int pb_work_run(struct pb_work *s, bool quiet)
@@ -352,18 +270,16 @@ int pb_work_run(struct pb_work *s, bool quiet)
     }
     open_poolmon(s);
     sanitizers_abort();
+    say_conditions(s);
     say_dropped();
-    for (size_t i = 0; error == 0 && i < s->plan->order_n; i++) {
-        if (pb_interrupts_take(&s->interrupts) > 0)
-            error = -EINTR;
-        else if (pb_work_is_todo(s, &s->plan->order[i]))
-            error = run_slot(s, i);
-    }
+    error = pb_work_blocks(s);
     pb_progress_close(&s->progress);
     if (error != 0 && error != -EINTR)
         return stop(s);
-    json_t *line = pb_record_end(s->store.run, error == 0, s->counts);
+    json_t *line = end_line(s, error == 0);
     int ended = pb_store_append(&s->store, line, s->message, sizeof s->message);
+    if (ended == 0)
+        say_end(s, line, quiet);
     json_decref(line);
     if (ended != 0)
         return stop(s);
@@ -379,13 +295,15 @@ int pb_runner_plan(const struct pb_request *request, FILE *out)
     struct pb_work s;
     char path[PATH_MAX];
     int code = PB_EXIT_USAGE;
-    pb_work_open(&s, NULL);
+    pb_work_open(&s, request->program);
     if (pb_matrix_find(request->matrix, path, sizeof path, s.message, sizeof s.message) == 0)
         code = pb_work_prepare(&s, path, request->options);
-    if (code == PB_EXIT_GOOD)
-        pb_plan_print(s.plan, s.matrix, out);
-    else
+    if (code != PB_EXIT_GOOD)
         pb_work_complain(&s, code);
+    else if (!request->json)
+        pb_plan_print(s.plan, s.matrix, out);
+    else if (pb_plan_manifest(s.plan, out) != 0)
+        code = PB_EXIT_MACHINE;
     pb_work_close(&s);
     return code;
 }
@@ -407,6 +325,8 @@ static int begin(struct pb_work *s, const struct pb_request *request)
     if (error != 0)
         return pb_exit_of(error);
     json_t *line = pb_record_run(s->store.run, s->matrix, request->options, s->topology);
+    json_object_set_new(line, "layouts", json_integer(s->plan->layouts));
+    json_object_set_new(line, "aslr", json_boolean(pb_spawn_randomizes()));
     pb_header_complete(line, &seen, &findings);
     error = pb_header_check(line, s->message, sizeof s->message);
     if (error == 0)

@@ -26,17 +26,26 @@ struct pb_request {
     const char *matrix; /* a name or a path */
     json_t *options; /* key of pb_matrix_override, or "filter" -> text; "set" -> array of texts */
     const char *out; /* the run's folder, NULL: a new one under results */
-    const char *program; /* started for each repetition with the argument "child" */
+    const char *program; /* started for each repetition with the argument "child" (layout.h) */
     bool quiet;
     bool strict; /* a machine that doctor warns of is refused */
+    bool json;   /* the dry run's output: the manifest */
 };
 
 /* Each returns an exit code; what went wrong is one line on standard error. `folder` (of `size`)
  * gets the run's folder, "" if there is none. */
 int pb_runner_run(const struct pb_request *request, char *folder, size_t size);
 
+/* Taking a run up again. */
+struct pb_taking_up {
+    const char *run;     /* a name or a folder */
+    const char *program; /* as above */
+    bool quiet;
+    bool retry_failed; /* what failed, crashed, timed out, ran out of memory or was corrupt, too */
+};
+
 /* What was unavailable is tried again, in a run that is done too; what was measured is not. */
-int pb_runner_resume(const char *run, const char *program, bool quiet, char *folder, size_t size);
+int pb_runner_resume(const struct pb_taking_up *how, char *folder, size_t size);
 
 /* The dry run: prints the plan. */
 int pb_runner_plan(const struct pb_request *request, FILE *out);

@@ -11,20 +11,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void note_rep(struct pb_work *s, const struct pb_rep *rep)
+/* Whether a record is made anew: what could not run, where the plan finds nothing amiss any longer;
+ * and, if that is asked for, what went wrong. */
+static bool is_tried_again(const struct pb_plan_cell *cell, enum pb_status status, bool failed)
+{
+    if (status == PB_UNAVAILABLE)
+        return cell->mark != PB_UNAVAILABLE;
+    return failed && status != PB_OK && status != PB_SKIPPED;
+}
+
+static void note_rep(struct pb_work *s, const struct pb_rep *rep, bool failed)
 {
     for (size_t i = 0; i < s->plan->cells_n; i++) {
         struct pb_plan_slot slot = {rep->block, i};
         if (strcmp(s->plan->cells[i].id, rep->cell) != 0 || rep->block >= s->plan->blocks)
             continue;
-        if (rep->status == PB_UNAVAILABLE && s->plan->cells[i].mark != PB_UNAVAILABLE) {
-            s->stale[i] = true;
-            break;
+        bool settled = s->settled[i];
+        pb_work_note(s, &slot, rep->json);
+        if (is_tried_again(&s->plan->cells[i], rep->status, failed)) {
+            pb_work_at(s, &slot)->again = true;
+            s->settled[i] = settled;
         }
-        pb_work_note(s, &slot, rep->status);
         return;
     }
-    s->counts[rep->status]++;
+    s->others[rep->status]++;
 }
 
 /* A file whole, or NULL: errno says why. */
@@ -100,24 +110,44 @@ static int take_up(struct pb_work *s, const char *name, char *folder, size_t siz
                  "%s: %s is not what the run began with; start a new run", (*run)->folder, what);
         code = PB_EXIT_MACHINE;
     }
+    const json_t *layouts = json_object_get((*run)->header, "layouts");
+    if (code == PB_EXIT_GOOD && json_is_integer(layouts) &&
+        json_integer_value(layouts) != s->plan->layouts) {
+        snprintf(s->message, sizeof s->message,
+                 "%s: it began with %lld placements of the code, here are %u: build all of the "
+                 "program (layouts/ beside it), or start a new run",
+                 (*run)->folder, (long long)json_integer_value(layouts), s->plan->layouts);
+        code = PB_EXIT_MACHINE;
+    }
     return code;
 }
 
-/* Runs what is left, if anything is; where nothing is, the records stay byte for byte. */
-static int go_on(struct pb_work *s, const struct pb_run *run, bool quiet)
+/* Says how many are tried again: cells that could not run, repetitions that went wrong. */
+static void say_again(const struct pb_work *s)
 {
-    size_t again = 0;
-    bool todo = false;
+    size_t cells = 0, failed = 0;
+    for (size_t i = 0; i < s->plan->cells_n * s->plan->blocks; i++) {
+        bool absent = s->slots[i].status == PB_UNAVAILABLE;
+        cells += s->slots[i].again && absent;
+        failed += s->slots[i].again && !absent;
+    }
+    if (cells > 0)
+        fprintf(stderr, "%zu cell%s that could not run %s tried again\n", cells,
+                cells == 1 ? "" : "s", cells == 1 ? "is" : "are");
+    if (failed > 0)
+        fprintf(stderr, "%zu repetition%s that went wrong %s made again\n", failed,
+                failed == 1 ? "" : "s", failed == 1 ? "is" : "are");
+}
+
+/* Runs what is left, if anything is; where nothing is, the records stay byte for byte. */
+static int go_on(struct pb_work *s, const struct pb_run *run, const struct pb_taking_up *how)
+{
     for (size_t i = 0; i < run->reps_n; i++)
-        note_rep(s, &run->reps[i]);
-    for (size_t i = 0; i < s->plan->cells_n; i++)
-        again += s->stale[i];
-    for (size_t i = 0; i < s->plan->order_n && !todo; i++)
-        todo = pb_work_is_todo(s, &s->plan->order[i]);
-    if (again > 0)
-        fprintf(stderr, "%zu cell%s that could not run %s tried again\n", again,
-                again == 1 ? "" : "s", again == 1 ? "is" : "are");
-    if (run->complete && !todo)
+        note_rep(s, &run->reps[i], how->retry_failed);
+    s->disturbed = run->disturbed;
+    s->repeated = run->repeated;
+    say_again(s);
+    if (run->complete && !pb_work_is_left(s))
         return pb_work_verdict(s);
     if (s->store.torn) {
         int error = pb_store_cut(&s->store, s->message, sizeof s->message);
@@ -125,18 +155,18 @@ static int go_on(struct pb_work *s, const struct pb_run *run, bool quiet)
             return pb_work_complain(s, pb_exit_of(error));
         fprintf(stderr, "%s: the last line was cut off and is dropped\n", run->folder);
     }
-    return pb_work_run(s, quiet);
+    return pb_work_run(s, how->quiet);
 }
 
-int pb_runner_resume(const char *name, const char *program, bool quiet, char *folder, size_t size)
+int pb_runner_resume(const struct pb_taking_up *how, char *folder, size_t size)
 {
     struct pb_work s;
     struct pb_run *run = NULL;
     folder[0] = '\0';
-    pb_work_open(&s, program);
-    int code = take_up(&s, name, folder, size, &run);
+    pb_work_open(&s, how->program);
+    int code = take_up(&s, how->run, folder, size, &run);
     if (code == PB_EXIT_GOOD) {
-        code = go_on(&s, run, quiet);
+        code = go_on(&s, run, how);
     } else {
         folder[0] = '\0';
         pb_work_complain(&s, code);

@@ -2,6 +2,7 @@
 /* What the experiments of the selftest count: selftest.h. Pure: they read a summary. */
 #include "runner/report_summary.h"
 #include "runner/selftest.h"
+#include "stats/verdict.h"
 
 #include <math.h>
 
@@ -20,13 +21,19 @@ static bool has_interval(const struct pb_estimate *ratio)
     return ratio->n > 0 && !isnan(ratio->low);
 }
 
+/* The rule of every verdict but for the noise, of which the twins are the measure. */
+static bool differs(const struct pb_estimate *ratio)
+{
+    return (ratio->low > 1 || ratio->high < 1) &&
+           fabs(log(ratio->value)) > log1p(PB_VERDICT_LEAST_EFFECT);
+}
+
 void pb_selftest_count_twins(const struct pb_summary *summary, struct pb_selftest_tally *tally)
 {
     for (size_t i = 0; i < summary->groups_n; i++) {
         const struct pb_summary_row *twin = summary->groups[i].twin;
         if (twin != NULL && has_interval(&twin->ratio))
-            note(tally, &twin->ratio,
-                 pb_summary_counts(&twin->ratio, log1p(PB_SUMMARY_LEAST_EFFECT)));
+            note(tally, &twin->ratio, differs(&twin->ratio));
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cells as benchmarks of Google Benchmark. The audit and the warm-up come before the library's clock
- * starts, the sampled pass after it has stopped. */
+/* Cells as benchmarks of Google Benchmark. The audit and the warm-up come before the library's
+ * clock starts, the sampled pass after it has stopped. */
 #include "runner/shell.h"
 
 #include "gbench/gbench.h"
@@ -31,8 +31,7 @@ static void shell_body(struct pb_gb_state *state, void *context)
     struct pb_shell *shell = context;
     struct pb_cell *cell = shell->cell;
     shell->cell = NULL;
-    if (cell == NULL &&
-        pb_cell_open(&shell->spec, shell->topology, shell->result, &cell) != 0) {
+    if (cell == NULL && pb_cell_open(&shell->spec, shell->topology, shell->result, &cell) != 0) {
         pb_gb_state_skip_with_error(state, shell->result->reason);
         return;
     }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -20,6 +21,8 @@
 extern char **environ;
 
 enum { ANSWER_MAX = 1 << 22, ERRORS_KEPT = 4096, PADDING_MAX = 1 << 16 };
+/* Reads at a time: more than a pipe holds, yet who never stops writing holds nobody up. */
+enum { READS_MAX = 64 };
 enum { POLL_INPUT, POLL_OUTPUT, POLL_ERRORS, POLL_END, POLL_SIGNALS, POLLED };
 
 /* A child at work. */
@@ -85,6 +88,16 @@ bool pb_spawn_drops(const char *entry)
         if (strncmp(entry, dropped_prefixes[i], strlen(dropped_prefixes[i])) == 0)
             return true;
     return false;
+}
+
+bool pb_spawn_randomizes(void)
+{
+    FILE *file = fopen("/proc/sys/kernel/randomize_va_space", "re");
+    int level = file != NULL ? fgetc(file) : EOF;
+    if (file != NULL)
+        fclose(file);
+    int own = personality(0xffffffff); /* what setarch -R sets is inherited */
+    return level == '2' && (own == -1 || (own & ADDR_NO_RANDOMIZE) == 0);
 }
 
 /* What the child is given anew, or not at all. */
@@ -217,7 +230,11 @@ static void take_output(struct watch *w)
 {
     char text[4096];
     ssize_t n;
-    while (w->output >= 0 && (n = read(w->output, text, sizeof text)) != 0) {
+    for (int reads = 0; w->output >= 0; reads++) {
+        if (reads == READS_MAX)
+            return;
+        if ((n = read(w->output, text, sizeof text)) == 0)
+            break;
         if (n < 0 && errno != EINTR)
             return;
         if (n < 0 || w->answer_n + (size_t)n > ANSWER_MAX)
@@ -238,7 +255,11 @@ static void take_errors(struct watch *w)
 {
     char text[ERRORS_KEPT / 2];
     ssize_t n;
-    while (w->errors >= 0 && (n = read(w->errors, text, sizeof text)) != 0) {
+    for (int reads = 0; w->errors >= 0; reads++) {
+        if (reads == READS_MAX)
+            return;
+        if ((n = read(w->errors, text, sizeof text)) == 0)
+            break;
         if (n < 0 && errno != EINTR)
             return;
         if (n < 0)

@@ -49,6 +49,9 @@ struct pb_outcome {
  * outcome->answer. SIGCHLD has its default meaning meanwhile. */
 int pb_spawn(const struct pb_child *child, struct pb_outcome *outcome);
 
+/* Whether the kernel places what a child maps at random (methodology R5). */
+bool pb_spawn_randomizes(void);
+
 /* Whether a child is started without this entry, "NAME=value", of our environment: it would change
  * what is measured. */
 bool pb_spawn_drops(const char *entry);

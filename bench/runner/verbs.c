@@ -32,52 +32,26 @@ static char run_made[PATH_MAX];
 /* Why standard output broke, where that was seen before the end; a later flush has forgotten it. */
 static int output_error;
 
-/* Flags that are options of the matrix, and their keys there. */
-static const struct {
-    const char *flag, *key;
-} matrix_flags[] = {
-    {"alloc", "alloc"},
-    {"threads", "threads"},
-    {"pin", "pin"},
-    {"dispatch", "dispatch"},
-    {"memory", "memory"},
-    {"start", "start"},
-    {"arrival", "arrival"},
-    {"delay", "delay"},
-    {"oversubscribe", "oversubscribe"},
-    {"workload", "workload"},
-    {"trace", "trace"},
-    {"set", "set"},
-    {"filter", "filter"},
-    {"blocks", "blocks"},
-    {"seed", "seed"},
-    {"scale", "scale"},
-    {"sample-gap", "sample_gap"},
-    {"timeout", "timeout"},
-    {"reference", "reference"},
-    {"aa", "aa"},
-    {"audit", "audit"},
-    {"memory-limit", "memory_limit"},
-    {"counters", "counters"},
-};
-
-/* What the command line says of the matrix; repeated options gather. */
+/* What the command line says of the matrix, by the matrix's own keys; repeated options gather. */
 static json_t *matrix_options(const struct pb_args *args)
 {
     json_t *options = json_object();
-    for (size_t i = 0; i < args->given_n; i++)
-        for (size_t k = 0; k < sizeof matrix_flags / sizeof *matrix_flags; k++) {
-            const char *key = matrix_flags[k].key, *value = args->given[i].value;
-            json_t *before = json_object_get(options, key);
-            if (strcmp(matrix_flags[k].flag, args->given[i].flag->name) != 0)
-                continue;
-            if (strcmp(key, "set") != 0)
-                json_object_set_new(options, key, json_string(value));
-            else if (before == NULL)
-                json_object_set_new(options, key, json_pack("[s]", value));
-            else
-                json_array_append_new(before, json_string(value));
-        }
+    for (size_t i = 0; i < args->given_n; i++) {
+        const char *value = args->given[i].value;
+        char key[32] = "";
+        if (strcmp(args->given[i].flag->verbs, PB_VERBS_OF_MATRIX) != 0)
+            continue;
+        snprintf(key, sizeof key, "%s", args->given[i].flag->name);
+        for (char *at = key; (at = strchr(at, '-')) != NULL;)
+            *at = '_';
+        json_t *before = json_object_get(options, key);
+        if (strcmp(key, "set") != 0)
+            json_object_set_new(options, key, json_string(value));
+        else if (before == NULL)
+            json_object_set_new(options, key, json_pack("[s]", value));
+        else
+            json_array_append_new(before, json_string(value));
+    }
     return options;
 }
 
@@ -218,6 +192,7 @@ static struct pb_request request_of(const struct pb_args *args)
                                .out = pb_args_value(args, "out"),
                                .program = PB_SELF,
                                .quiet = pb_args_value(args, "quiet") != NULL,
+                               .json = pb_args_value(args, "json") != NULL,
                                .strict = pb_args_value(args, "strict-env") != NULL};
 }
 
@@ -282,8 +257,11 @@ static int verb_resume(const struct pb_args *args)
         return PB_EXIT_USAGE;
     if (args->rest[0][0] == '\0')
         return complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
-    int code = pb_runner_resume(args->rest[0], PB_SELF, pb_args_value(args, "quiet") != NULL,
-                                folder, sizeof folder);
+    const struct pb_taking_up how = {.run = args->rest[0],
+                                     .program = PB_SELF,
+                                     .quiet = pb_args_value(args, "quiet") != NULL,
+                                     .retry_failed = pb_args_value(args, "retry-failed") != NULL};
+    int code = pb_runner_resume(&how, folder, sizeof folder);
     return show(args, folder, code);
 }
 

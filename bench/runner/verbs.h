@@ -9,6 +9,10 @@
 /* Started anew for each repetition; also under a name of its own (poolbench-doubles). */
 #define PB_SELF "/proc/self/exe"
 
+/* The verbs whose options change the matrix; of what has just these, the key in the matrix is the
+ * name with "_" for "-". */
+#define PB_VERBS_OF_MATRIX "plan run"
+
 /* Every verb's options (verbs_flags.c). */
 extern const struct pb_flag pb_verb_flags[];
 

@@ -2,7 +2,7 @@
 /* The options of the verbs, one a row: what parsing, help text and documents are made of. */
 #include "runner/verbs.h"
 
-#define MATRIX "plan run"
+#define MATRIX PB_VERBS_OF_MATRIX
 #define WHAT   "What runs (each takes the place of the matrix's own)"
 #define HOW    "How it is measured"
 #define OUTPUT "Output"
@@ -27,6 +27,11 @@ const struct pb_flag pb_verb_flags[] = {
     {MATRIX, "oversubscribe", 0, NULL, "more threads than processing units are allowed", WHAT},
     {MATRIX, "filter", 'f', "REGEX", "only cells whose name matches (POSIX extended)", WHAT},
     {MATRIX, "blocks", 'n', "N", "repetitions of every cell, each a process", HOW},
+    {MATRIX, "target", 0, "SHARE",
+     "add blocks until every ratio is known within it: 2%; looks at 11, 16, 23, 32, 45", HOW},
+    {MATRIX, "most-blocks", 0, "N", "with a target: the last look", HOW},
+    {MATRIX, "budget", 0, "TIME", "no block begins that would end later: 90s, 10m, 2h", HOW},
+    {MATRIX, "retries", 0, "N", "how often a disturbed repetition is repeated, in its block", HOW},
     {MATRIX, "seed", 0, "N", "of the op streams and of the order", HOW},
     {MATRIX, "scale", 0, "X", "times the steps of every workload", HOW},
     {MATRIX, "sample-gap", 0, "N", "mean steps between two timed operations; 0: off", HOW},
@@ -39,6 +44,7 @@ const struct pb_flag pb_verb_flags[] = {
      "events of the processor: default, off, or names as 'perf list' has them", HOW},
     {"run doctor", "strict-env", 0, NULL,
      "exit 4 where doctor warns of the machine, and measure nothing", HOW},
+    {"resume", "retry-failed", 0, NULL, "what failed, crashed or timed out runs again", HOW},
     {"run", "out", 'o', "DIR", "the run's folder (standard: a new one under results)", OUTPUT},
     {"run resume", "figures", 0, NULL, "draw the figures at the end", OUTPUT},
     {"run resume", "quiet", 'q', NULL, "no progress", OUTPUT},
@@ -52,6 +58,8 @@ const struct pb_flag pb_verb_flags[] = {
     {"selftest", "out", 'o', "DIR", "a new folder for its runs (standard: one under results)",
      OUTPUT},
     {"selftest", "quiet", 'q', NULL, "no progress", OUTPUT},
+    {"plan", "json", 'j', NULL, "as JSON Lines, with the placement and setup of each repetition",
+     OUTPUT},
     {"poolmon", "interval", 'i', "SECONDS", "between two tables (standard: 5)", OUTPUT},
     {"poolmon", "count", 'c', "N", "tables; 0: until the end (standard: 0; no terminal: 1)",
      OUTPUT},

@@ -9,6 +9,7 @@ cat >hang.toml <<'T'
 name = "hang"
 blocks = 1
 timeout = 60
+retries = 0
 sample_gap = 0
 [axes]
 alloc = ["pool", "faulty:mode=hang", "zone"]

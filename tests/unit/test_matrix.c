@@ -140,8 +140,8 @@ static const struct bad {
 } bads[] = {
     {"blokcs = 3\n" SMALL, "1:1",
      "unknown key 'blokcs'; allowed: name, title, reference, exploratory, "
-     "aa, audit, blocks, seed, timeout, memory_limit, sample_gap, counters, scale, "
-     "axes, workload, include, exclude"},
+     "aa, audit, blocks, seed, timeout, memory_limit, sample_gap, counters, target, "
+     "most_blocks, budget, retries, scale, axes, workload, include, exclude"},
     {"blocks = 0\n" SMALL, "1:10", NULL},
     {"blocks = 1001\n" SMALL, "1:10", NULL},
     {"blocks = -1\n" SMALL, "1:10", NULL},
@@ -149,6 +149,13 @@ static const struct bad {
     {"blocks = [1, 2]\n" SMALL, "1:10", "a text, a number, true or false is needed here"},
     {"scale = 0.0\n" SMALL, "1:9", "scale '0' is out of range; allowed: above 0, to 1000000"},
     {"reference = \"nosuch\"\n" SMALL, "1:13", NULL},
+    {"target = \"0.02\"\n" SMALL, "1:10",
+     "target '0.02' is not a share; allowed: off, above 0% and below 100%"},
+    {"target = \"100%\"\n" SMALL, "1:10", NULL},
+    {"budget = 10\n" SMALL, "1:10",
+     "budget '10' is not a time; allowed: off, or a number with its unit: 90s, 10m, 2h"},
+    {"budget = \"0m\"\n" SMALL, "1:10", NULL},
+    {"most_blocks = 0\n" SMALL, "1:15", NULL},
     {"[axes]\nallok = [\"pool\"]\n", "2:1",
      "unknown axis 'allok'; allowed: alloc, threads, pin, dispatch, memory, start, arrival, "
      "delay, oversubscribe"},
@@ -278,6 +285,17 @@ static void settings_params_workloads_and_a_trace_can_be_given(void **state)
     struct pb_matrix *m =
         read_good(SMALL "[[workload]]\nname = \"larson\"\n[[include]]\nworkload = \"pair\"\n");
     override(m, "blocks", "3");
+    assert_int_equal(pb_matrix_blocks(m), 3);
+    override(m, "target", "2.5%");
+    assert_true(m->target > 0.0249 && m->target < 0.0251);
+    assert_int_equal(pb_matrix_blocks(m), 45);
+    override(m, "most_blocks", "20");
+    assert_int_equal(pb_matrix_blocks(m), 20);
+    override(m, "target", "off");
+    assert_int_equal(pb_matrix_blocks(m), 3);
+    override(m, "budget", "1.5h");
+    assert_true(m->budget > 5399 && m->budget < 5401);
+    override(m, "retries", "0");
     override(m, "sample_gap", "0");
     override(m, "scale", "0.25");
     override(m, "reference", "zone:lock=fas");

@@ -9,10 +9,8 @@
 #include <cmocka.h>
 
 #include "full_disk.h"
-#include "runner/json_line.h"
-#include "runner/run.h"
-#include "runner/runner.h"
 #include "runner/store.h"
+#include "runner_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,151 +21,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define GOOD        "echo '{\"status\":\"ok\",\"reason\":\"\",\"wall_ns\":5}'"
-#define UNAVAILABLE "echo '{\"status\":\"unavailable\",\"reason\":\"not here\"}'"
-#define ZONE        "*zone*) " /* a pattern of the spec that the child reads */
-
-static const char matrix_text[] = "name = \"m\"\nblocks = 3\nreference = \"pool\"\naa = false\n"
-                                  "[axes]\nalloc = [\"pool\", \"zone\"]\n"
-                                  "[[workload]]\nname = \"pair\"\nops = 1000\n";
-
-static char folder[64], said[4096];
-
-static char *below(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void put(const char *name, const char *text, unsigned mode)
-{
-    FILE *file = fopen(below(name), "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-    chmod(below(name), mode);
-}
-
-/* The child: `cases` answer to what they match, anything else is good. */
-static void put_child(const char *cases)
-{
-    char text[1024];
-    snprintf(text, sizeof text, "#!/bin/sh\ncase $(cat) in\n%s*) " GOOD " ;;\nesac\n", cases);
-    put("child", text, 0755);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "runner-XXXXXX");
-    return mkdtemp(folder) == NULL ? -1 : 0;
-}
-
-static int drop_folder(void **state)
-{
-    static const char *const names[] = {
-        "run/records.jsonl", "run/matrix.toml", "run", "m.toml", "child", "said"};
-    (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        remove(below(names[i]));
-    return rmdir(folder);
-}
-
-/* Catches what is said on standard error. */
-static int hush(void)
-{
-    int kept = dup(STDERR_FILENO);
-    int fd = open(below("said"), O_RDWR | O_CREAT | O_TRUNC, 0600);
-    dup2(fd, STDERR_FILENO);
-    close(fd);
-    return kept;
-}
-
-static void listen_again(int kept)
-{
-    fflush(stderr);
-    dup2(kept, STDERR_FILENO);
-    close(kept);
-    FILE *file = fopen(below("said"), "r");
-    said[fread(said, 1, sizeof said - 1, file)] = '\0';
-    fclose(file);
-}
-
-static size_t lines_said(void)
-{
-    size_t n = 0;
-    for (const char *at = said; (at = strchr(at, '\n')) != NULL; at++)
-        n++;
-    return n;
-}
-
-static int run(void)
-{
-    char out[128], program[128], matrix[128], made[PATH_MAX];
-    snprintf(out, sizeof out, "%s/run", folder);
-    snprintf(program, sizeof program, "%s/child", folder);
-    snprintf(matrix, sizeof matrix, "./%s/m.toml", folder);
-    put("m.toml", matrix_text, 0644);
-    json_t *options = json_object();
-    const struct pb_request request = {
-        .matrix = matrix, .options = options, .out = out, .program = program, .quiet = true};
-    int kept = hush();
-    int code = pb_runner_run(&request, made, sizeof made);
-    listen_again(kept);
-    json_decref(options);
-    return code;
-}
-
-static int resume(void)
-{
-    char out[128], program[128], made[PATH_MAX];
-    snprintf(out, sizeof out, "%s/run", folder);
-    snprintf(program, sizeof program, "%s/child", folder);
-    int kept = hush();
-    int code = pb_runner_resume(out, program, true, made, sizeof made);
-    listen_again(kept);
-    return code;
-}
-
-/* The repetitions that count, of that status. */
-static size_t count(enum pb_status status)
-{
-    struct pb_run *loaded = NULL;
-    char message[512] = "";
-    size_t n = 0;
-    if (pb_run_load(below("run"), &loaded, message, sizeof message) != 0)
-        fail_msg("%s", message);
-    for (size_t i = 0; i < loaded->reps_n; i++)
-        n += loaded->reps[i].status == status;
-    pb_run_free(loaded);
-    return n;
-}
-
-static off_t records_size(void)
-{
-    struct stat st = {0};
-    assert_int_equal(stat(below("run/records.jsonl"), &st), 0);
-    return st.st_size;
-}
-
-/* The last line, which is of kind "end": how many repetitions of a status it counts. */
-static json_int_t ended_with(const char *status)
-{
-    char line[4096] = "", last[4096] = "";
-    json_t *object = NULL;
-    FILE *file = fopen(below("run/records.jsonl"), "r");
-    while (fgets(line, sizeof line, file) != NULL)
-        if (strchr(line, '\n') != NULL)
-            strcpy(last, line);
-    fclose(file);
-    assert_int_equal(pb_line_parse(last, strcspn(last, "\n"), &object), 0);
-    assert_string_equal(json_string_value(json_object_get(object, "kind")), "end");
-    json_int_t n = json_integer_value(json_object_get(object, status));
-    json_decref(object);
-    return n;
-}
 
 static void a_run_measures_every_cell_in_every_block_and_resume_finds_nothing_to_do(void **state)
 {
@@ -306,7 +159,7 @@ static void a_file_that_is_not_ours_is_never_emptied(void **state)
 
 static void a_matrix_that_is_gone_comes_back_from_the_records(void **state)
 {
-    char text[sizeof matrix_text + 16] = "";
+    char text[sizeof MATRIX + 16] = "";
     (void)state;
     put_child(ZONE UNAVAILABLE " ;;\n");
     assert_int_equal(run(), PB_EXIT_MACHINE);
@@ -317,7 +170,7 @@ static void a_matrix_that_is_gone_comes_back_from_the_records(void **state)
     assert_int_equal(count(PB_OK), 6);
     FILE *file = fopen(below("run/matrix.toml"), "r");
     assert_non_null(file);
-    assert_int_equal(fread(text, 1, sizeof text - 1, file), sizeof matrix_text - 1);
+    assert_int_equal(fread(text, 1, sizeof text - 1, file), sizeof MATRIX - 1);
     fclose(file);
     assert_string_equal(text, matrix_text);
     put("run/matrix.toml", "name = \"oth", 0644);
@@ -352,7 +205,7 @@ static void a_run_whose_first_line_cannot_be_written_leaves_nothing(void **state
 {
     (void)state;
     put_child("");
-    struct rlimit before = limit_files(sizeof matrix_text + 100);
+    struct rlimit before = limit_files(sizeof MATRIX + 100);
     int code = run();
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(code, PB_EXIT_MACHINE);
@@ -382,8 +235,6 @@ static void a_machine_without_descriptors_ends_the_run_with_one_line(void **stat
     assert_int_equal(resume(), PB_EXIT_GOOD);
     assert_int_equal(count(PB_OK), 6);
 }
-
-#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, drop_folder)
 
 int main(void)
 {
