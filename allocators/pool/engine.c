@@ -205,12 +205,13 @@ PB_INLINE void *engine_allocate(const struct pool *pool, const struct pool_reque
         return engine_special(space, request, wide);
     const struct pool_want want = {pool_granules(space, request->bytes, wide), 1,
                                    pool_type_used(request->type)};
-    if (want.granules <= space->lists.sizes) {
-        void *cached = pool_lists_take(&space->lists, want.granules, wide);
-        if (cached != NULL)
-            return engine_renew(space, cached, &want, request, wide);
+    void *cached = NULL;
+    if (want.granules <= space->lists.sizes)
+        cached = pool_lists_take(&space->lists, want.granules, wide);
+    if (cached != NULL)
+        return engine_renew(space, cached, &want, request, wide);
+    if (want.granules <= space->lists.sizes)
         pb_path_slow(PB_PATH_MISS);
-    }
     struct pool_header *header = engine_slow(space, &want, wide);
     if (PB_UNLIKELY(header == NULL))
         return NULL;

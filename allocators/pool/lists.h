@@ -51,7 +51,8 @@ struct pool_lists {
     unsigned char *base;         /* of the arena */
     unsigned sets;
     unsigned sizes; /* 0: no lists at all */
-    bool locked; /* NT 4's way: by these two, which the profile that asks for it has */
+    bool locked;
+    /* NT 4's way, for the profile that asks for it; chosen at open */
     void *(*pop_locked)(union pool_list *list, unsigned char *base);
     void (*push_locked)(union pool_list *list, unsigned char *base, void *entry);
 };
