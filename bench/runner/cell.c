@@ -4,7 +4,6 @@
  * libraries that read the spec and the topology have finished with malloc before the first baseline
  * is taken. */
 #include "runner/cell_internal.h"
-#include "runner/delay.h"
 #include "runner/tags.h"
 
 #include <errno.h>
@@ -132,9 +131,6 @@ static int cell_variant(struct pb_cell *cell)
     if (pb_variant_parse(cell->spec->variant, &cell->variant, message, sizeof message) != 0)
         return pb_cell_refuse(cell, PB_FAILED, message);
     const char *impossible = cell_impossible(cell);
-    if (impossible != NULL)
-        return pb_cell_refuse(cell, PB_SKIPPED, impossible);
-    impossible = pb_delay_impossible(&cell->variant, cell->spec->delay);
     if (impossible != NULL)
         return pb_cell_refuse(cell, PB_SKIPPED, impossible);
     return 0;

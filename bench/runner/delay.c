@@ -18,10 +18,10 @@ const char *pb_delay_impossible(const struct pb_variant *variant, const char *de
     if (!locks && strncmp(delay, "slow:", strlen("slow:")) != 0)
         return NULL;
     if (is_library(variant))
-        return "no delay can be planted in a library";
+        return "the delay cannot be planted in a library";
     if (!locks || variant->backing[0] == '\0' ||
         pb_variant_parse(variant->backing, &behind, message, sizeof message) != 0 ||
         !is_library(&behind))
         return NULL;
-    return "no delay can be planted in a library, and the locks are those of the one behind";
+    return "the delay cannot be planted in a library, and its locks are the ones behind";
 }

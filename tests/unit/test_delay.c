@@ -23,8 +23,10 @@ static void no_delay_reaches_into_a_library(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
         assert_null(of(libraries[i], "none"));
-        assert_string_equal(of(libraries[i], "slow:100"), "no delay can be planted in a library");
-        assert_string_equal(of(libraries[i], "lock:100"), "no delay can be planted in a library");
+        assert_string_equal(of(libraries[i], "slow:100"),
+                            "the delay cannot be planted in a library");
+        assert_string_equal(of(libraries[i], "lock:100"),
+                            "the delay cannot be planted in a library");
     }
 }
 
@@ -66,7 +68,7 @@ static void the_plan_says_so(void **state)
         assert_int_equal(cell->mark == PB_SKIPPED, expected);
         skipped += expected;
         if (expected)
-            assert_string_equal(cell->reason, "no delay can be planted in a library");
+            assert_string_equal(cell->reason, "the delay cannot be planted in a library");
     }
     assert_true(skipped >= 2);
     pb_plan_free(plan);
