@@ -4,7 +4,6 @@
  * (quick.h) or is by the caller's rules (front.h). Each of these functions does the rest and counts
  * for itself, so that none saves registers for another. Threads: as in strategy.c. May touch: the
  * pool, the thread's counters. */
-#include "path.h"
 #include "pool/heap.h"
 #include "pool/hot.h"
 #include "pool/quick.h"
@@ -80,10 +79,8 @@ static PB_NOINLINE void *allocate_missed(struct pool_heap *heap, struct pb_threa
     struct pool_space *space = heap->common;
     unsigned granules = pool_granules(space, bytes, true);
     void *user = pool_lists_take_shared(&space->lists, granules, true);
-    if (user == NULL) {
-        pb_path_slow(PB_PATH_MISS);
+    if (user == NULL)
         return allocate_cut(heap, thread, bytes);
-    }
     count_alloc(thread, bytes);
     return pool_quick_renew(user, granules, heap->used, thread_of(thread)->tag);
 }
@@ -155,12 +152,10 @@ static PB_NOINLINE void free_overflowing(struct pool_heap *heap, struct pb_threa
 {
     struct pool_space *space = heap->common;
     unsigned granules = pool_size(pool_header_before(block, true), true);
-    if (pool_lists_give_shared(&space->lists, block, granules, true)) {
+    if (pool_lists_give_shared(&space->lists, block, granules, true))
         count_free(thread, bytes);
-        return;
-    }
-    pb_path_slow(PB_PATH_OVERFLOW);
-    free_past_lists(heap, thread, block, bytes, granules);
+    else
+        free_past_lists(heap, thread, block, bytes, granules);
 }
 
 /* By the processor's list. */

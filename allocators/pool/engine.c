@@ -210,12 +210,11 @@ PB_INLINE void *engine_allocate(const struct pool *pool, const struct pool_reque
         return engine_special(space, request, wide);
     const struct pool_want want = {pool_granules(space, request->bytes, wide), 1,
                                    engine_mark(request, wide)};
-    if (want.granules <= space->lists.sizes) {
-        void *cached = pool_lists_take(&space->lists, want.granules, wide);
-        if (cached != NULL)
-            return engine_renew(space, cached, &want, request, wide);
-        pb_path_slow(PB_PATH_MISS);
-    }
+    void *cached = NULL;
+    if (want.granules <= space->lists.sizes)
+        cached = pool_lists_take(&space->lists, want.granules, wide);
+    if (cached != NULL)
+        return engine_renew(space, cached, &want, request, wide);
     struct pool_header *header = engine_slow(space, &want, wide);
     if (PB_UNLIKELY(header == NULL))
         return NULL;
@@ -366,11 +365,9 @@ bool pb_pool_give_back(struct pool_space *space, struct pool_header *header)
 PB_INLINE bool engine_give(struct pool_space *space, struct pool_header *header, unsigned granules,
                            bool wide)
 {
-    if (granules - 1 < space->lists.sizes) { /* a corrupt 0 is for engine_free to find */
-        if (PB_LIKELY(pool_lists_give(&space->lists, pool_user(header, wide), granules, wide)))
-            return true;
-        pb_path_slow(PB_PATH_OVERFLOW);
-    }
+    if (granules - 1 < space->lists.sizes && /* a corrupt 0 is for engine_free to find */
+        PB_LIKELY(pool_lists_give(&space->lists, pool_user(header, wide), granules, wide)))
+        return true;
     return engine_give_back(space, header, granules, wide);
 }
 

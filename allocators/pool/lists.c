@@ -3,7 +3,6 @@
 #include "pool/lists.h"
 
 #include "nt/tuning.h"
-#include "path.h"
 #include "pool/space.h"
 
 #include <errno.h>

@@ -20,6 +20,7 @@
 #include "nt/lock.h"
 #include "nt/processor.h"
 #include "nt/slist.h"
+#include "path.h"
 #include "pool/header.h"
 #include "pool/slist8.h"
 
@@ -52,7 +53,8 @@ struct pool_lists {
     unsigned sets;
     unsigned sizes; /* 0: no lists at all */
     size_t beyond;  /* bytes of the smallest request that is too large for them; 0: all are */
-    bool locked; /* NT 4's way: by these two, which the profile that asks for it has */
+    bool locked;
+    /* NT 4's way, for the profile that asks for it; chosen at open */
     void *(*pop_locked)(union pool_list *list, unsigned char *base);
     void (*push_locked)(union pool_list *list, unsigned char *base, void *entry);
 };
@@ -139,19 +141,26 @@ PB_INLINE bool pool_list_try_give(const struct pool_lists *lists, union pool_lis
     return true;
 }
 
-/* The same of the lists that all processors share. */
+/* The same of the lists that all processors share; behind these there is none, so what they cannot
+ * do is a miss, or an overflow, of the call. */
 PB_INLINE void *pool_lists_take_shared(const struct pool_lists *lists, unsigned granules, bool wide)
 {
-    if (lists->shared == NULL)
-        return NULL;
-    return pool_list_try_take(lists, &lists->shared[granules - 1], wide);
+    void *block = NULL;
+    if (lists->shared != NULL)
+        block = pool_list_try_take(lists, &lists->shared[granules - 1], wide);
+    if (block == NULL)
+        pb_path_slow(PB_PATH_MISS);
+    return block;
 }
 
 PB_INLINE bool pool_lists_give_shared(const struct pool_lists *lists, void *block,
                                       unsigned granules, bool wide)
 {
-    return lists->shared != NULL &&
-           pool_list_try_give(lists, &lists->shared[granules - 1], block, wide);
+    if (lists->shared != NULL &&
+        pool_list_try_give(lists, &lists->shared[granules - 1], block, wide))
+        return true;
+    pb_path_slow(PB_PATH_OVERFLOW);
+    return false;
 }
 
 /* A block of 1..sizes granules that somebody freed, its user area; NULL if there is none. */

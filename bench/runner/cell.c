@@ -6,7 +6,6 @@
 #include "runner/cell_internal.h"
 
 #include "probes/counters.h"
-#include "runner/delay.h"
 #include "runner/tags.h"
 
 #include <errno.h>
@@ -120,13 +119,12 @@ static int cell_stream(struct pb_cell *cell)
 /* What this strategy cannot do on this workload, or NULL. */
 static const char *cell_impossible(const struct pb_cell *cell)
 {
-    const char *undelayed = pb_delay_impossible(&cell->variant, cell->spec->delay);
     unsigned can = cell->variant.ops->capabilities, flags = cell->workload->flags;
     if ((can & PB_CAP_ONE_BLOCK) != 0 && (flags & PB_WORKLOAD_MANY_BLOCKS) != 0)
         return "a floor has one block a thread; this workload holds more";
     if ((can & PB_CAP_REMOTE_FREE) == 0 && (flags & PB_WORKLOAD_REMOTE_FREE) != 0 && cell->n > 1)
         return "the strategy cannot free what another thread allocated";
-    return undelayed;
+    return NULL;
 }
 
 static int cell_variant(struct pb_cell *cell)

@@ -11,6 +11,7 @@
 
 #include "nt/nt_test.h"
 #include "nt/pool_calls.h"
+#include "path.h"
 #include <poolbench/nt/lookaside.h>
 
 #include <sched.h>
@@ -137,6 +138,33 @@ static void locked_lists_are_lists(void **state)
     delete_both(); /* pool_teardown finds what this loses */
 }
 
+static uint64_t waits;
+
+static void counting_wait(uint64_t ns)
+{
+    waits += ns;
+}
+
+/* A hit has that lock and no other. */
+static void a_delay_inside_locks_is_one_wait_a_hit(void **state)
+{
+    void (*const spin)(uint64_t) = pb_path_wait;
+    (void)state;
+    make("nt4");
+    ExFreeToNPagedLookasideList(&npaged, ExAllocateFromNPagedLookasideList(&npaged));
+    ExFreeToPagedLookasideList(&paged, ExAllocateFromPagedLookasideList(&paged));
+    waits = 0;
+    pb_path_wait = counting_wait;
+    pb_path_delays.lock_ns = 1;
+    ExFreeToNPagedLookasideList(&npaged, ExAllocateFromNPagedLookasideList(&npaged));
+    assert_int_equal(waits, 2);
+    ExFreeToPagedLookasideList(&paged, ExAllocateFromPagedLookasideList(&paged));
+    assert_int_equal(waits, 4);
+    pb_path_delays.lock_ns = 0;
+    pb_path_wait = spin;
+    delete_both();
+}
+
 static void a_double_free_is_still_found(void **state)
 {
     (void)state;
@@ -190,6 +218,8 @@ int main(void)
         pool_test("C1: from 2000 on nobody uses those locks", later_releases_have_none),
         pool_test("C3: a list with a lock serves, counts and overflows like any",
                   locked_lists_are_lists),
+        pool_test("C1: a delay planted inside locks is one wait a hit",
+                  a_delay_inside_locks_is_one_wait_a_hit),
         pool_test("C3: checked: a second free to a list with a lock is found",
                   a_double_free_is_still_found),
         pool_test("C3: four threads in a list with a lock lose and double no entry",

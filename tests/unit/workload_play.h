@@ -232,6 +232,7 @@ struct play {
     uint64_t steps[PLAY_WORKERS], timed_allocs[PLAY_WORKERS], timed_frees[PLAY_WORKERS];
     pthread_barrier_t line;
     const struct pb_loop *loop;
+    void (*timed)(const struct pb_worker *w, const struct pb_timing *timing); /* or NULL */
 };
 
 struct play_outcome {
@@ -281,6 +282,8 @@ static inline uint64_t play_segments(struct play *p, struct pb_worker *w, uint64
         if (ran < go || done == steps || p->loop->timed(w, &timing) == 0)
             break;
         done++;
+        if (p->timed != NULL)
+            p->timed(w, &timing);
         p->timed_allocs[w->index] += (timing.made & PB_TIMED_ALLOC) != 0;
         p->timed_frees[w->index] += (timing.made & PB_TIMED_FREE) != 0;
     }
