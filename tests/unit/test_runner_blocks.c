@@ -163,13 +163,13 @@ static void a_run_that_was_ended_between_looks_stops_where_it_would_have(void **
 static void the_budget_ends_a_run_between_blocks_and_resume_goes_on(void **state)
 {
     (void)state;
-    matrix_text = MATRIX_OF("blocks = 40\nbudget = \"1s\"\n");
+    matrix_text = MATRIX_OF("blocks = 9\nbudget = \"1s\"\n");
     put_child("*) [ $n -lt 3 ] || sleep 0.6; " GOOD " ;;\n"); /* slow from the second block on */
     assert_int_equal(run(), PB_EXIT_GOOD);
     expect_end("stopped_by", "budget");
     assert_int_equal(ended_with("blocks"), 2);
     assert_int_equal(count(PB_OK), 4); /* no block is split */
-    assert_non_null(strstr(said, "the budget of 1s is used up: 2 of 40 blocks are done; go on "
+    assert_non_null(strstr(said, "the budget of 1s is used up: 2 of 9 blocks are done; go on "
                                  "with: poolbench resume "));
     put_child("");
     assert_int_equal(resume(), PB_EXIT_GOOD);
