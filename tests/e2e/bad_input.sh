@@ -23,7 +23,7 @@ expect_line 2 "regular|regex|--filter" "$pb" run "$tiny" --filter '(' --out run
 expect_line 5 "match" "$pb" run "$tiny" --filter nosuch --out run
 expect_line 2 "^--counters: unknown event 'nosuch'.*allowed: off, default" "$pb" run "$tiny" --counters cycles,nosuch --out run
 printf 'counters = "cycels"\n[axes]\nalloc = ["pool"]\n[[workload]]\nname = "pair"\n' >counters.toml
-expect_line 2 "^counters\.toml:1:12: counters: unknown event 'cycels'" "$pb" run counters.toml --out run
+expect_line 2 "^counters\.toml:1:12: unknown event 'cycels'" "$pb" run counters.toml --out run
 [ ! -e run ] || fail "a refused run left a folder"
 
 # a machine that doctor warns of, where that is not wanted: one line, and nothing is left behind
