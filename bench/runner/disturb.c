@@ -20,16 +20,16 @@ enum {
     RULES
 };
 
-/* In a cell that shares processing units its workers wait for each other: that is the case, not an
- * accident. */
+/* Where cells share processing units their workers wait for each other: that is the case, not an
+ * accident. A claim is of 2 % at the least, so shares of a window may be half of that. */
 const struct pb_disturb_rule pb_disturb_rules[] = {
     [RULE_OVERLAP] =
         {"overlap", "overlap", 0.95,
          "two workers or more ran at once for less than 95 % of the time: lost overlap hides "
          "contention"},
-    [RULE_GAPS] =
-        {"gaps", "gap_share", 0.01,
-         "more than 1 % of a window is in gaps that no operation explains: a claim is of 2 %"},
+    [RULE_GAPS] = {"gaps", "gap_share", 0.01,
+                   "workers lost more than 1 % of the time around the window in moments that no "
+                   "wait explains"},
     [RULE_MARKED] = {"marked", "marked_share", 0.01,
                      "more than 1 % of the timed calls were preempted within: p99 would be theirs"},
     [RULE_BEFORE] = {"sentinel-before", "sentinel_before_ns", 2,
@@ -133,7 +133,7 @@ static double measured(const struct pb_disturb *disturb, const json_t *line, int
     case RULE_AFTER:
         if (seen != NULL && seen->ns < best)
             best = seen->ns;
-        return value / best;
+        return shared ? (double)NAN : value / best;
     case RULE_MIGRATED:
         return pinned ? value : (double)NAN;
     case RULE_WAIT:

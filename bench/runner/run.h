@@ -27,7 +27,6 @@ struct pb_run {
     json_t *header;       /* the line of kind "run" */
     bool complete;        /* it has a line of kind "end" with status "done" */
     bool torn;            /* the last line was cut off and dropped */
-    size_t disturbed, repeated; /* repetitions that say so, superseded ones among them */
     size_t reps_n;
     struct pb_rep *reps;  /* in file order; of several of a cell in one block, the last alone */
 };
