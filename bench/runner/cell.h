@@ -32,6 +32,7 @@ struct pb_cell_spec {
     uint64_t sample_gap; /* mean steps between two sampled operations; 0 = off */
     bool audit;
     uint64_t memory_limit; /* bytes that the strategy may take, 0: any; the run's, not the cell's own */
+    unsigned layout;       /* which placement of the program's code runs it; the block's, as above */
 };
 
 /* "larson/alloc:pool/size:64/threads:2": the workload, the variant, every workload option that was

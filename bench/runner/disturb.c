@@ -27,9 +27,10 @@ const struct pb_disturb_rule pb_disturb_rules[] = {
         {"overlap", "overlap", 0.95,
          "two workers or more ran at once for less than 95 % of the time: lost overlap hides "
          "contention"},
-    [RULE_GAPS] = {"gaps", "gap_share", 0.01,
-                   "workers lost more than 1 % of the time around the window in moments that no "
-                   "wait explains"},
+    [RULE_GAPS] =
+        {"gaps", "gap_share", 0.10,
+         "more than 10 % of 2 ms beside the window were gaps that nothing explains; a timer's tick "
+         "alone is 1 to 3 %"},
     [RULE_MARKED] = {"marked", "marked_share", 0.01,
                      "more than 1 % of the timed calls were preempted within: p99 would be theirs"},
     [RULE_BEFORE] = {"sentinel-before", "sentinel_before_ns", 2,

@@ -53,8 +53,8 @@ static void each_rule_breaks_beyond_its_threshold_and_not_at_it(void **state)
     } cases[] = {
         {"\"overlap\":0.95", ""},
         {"\"overlap\":0.949", "overlap"},
-        {"\"gap_share\":0.01", ""},
-        {"\"gap_share\":0.011", "gaps"},
+        {"\"gap_share\":0.1", ""},
+        {"\"gap_share\":0.101", "gaps"},
         {"\"marked_share\":0.01", ""},
         {"\"marked_share\":0.02", "marked"},
         {"\"steal_share\":0.01", ""},
