@@ -20,8 +20,8 @@ enum {
     RULES
 };
 
-/* In a cell that shares processing units its workers wait for each other: that is the case, not an
- * accident. */
+/* Where cells share processing units their workers wait for each other: that is the case, not an
+ * accident. A claim is of 2 % at the least, so shares of a window may be half of that. */
 const struct pb_disturb_rule pb_disturb_rules[] = {
     [RULE_OVERLAP] =
         {"overlap", "overlap", 0.95,
@@ -134,7 +134,7 @@ static double measured(const struct pb_disturb *disturb, const json_t *line, int
     case RULE_AFTER:
         if (seen != NULL && seen->ns < best)
             best = seen->ns;
-        return value / best;
+        return shared ? (double)NAN : value / best;
     case RULE_MIGRATED:
         return pinned ? value : (double)NAN;
     case RULE_WAIT:

@@ -5,6 +5,7 @@
 
 #include "runner/delay.h"
 #include "runner/preload.h"
+#include "stats/looks.h"
 
 #include <errno.h>
 #include <math.h>
@@ -141,12 +142,25 @@ void pb_plan_print(const struct pb_plan *plan, const struct pb_matrix *matrix, F
     double minutes = ceil(plan_seconds(plan) / 60);
     double mib = (double)plan->order_n * RECORD_BYTES / 1048576;
     size_t repetitions = plan->order_n - marked;
+    char looks[256] = "";
+    for (unsigned look = 0; (look = pb_looks_next(look, plan->blocks)) != 0;) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", look);
+        pb_list_append(looks, sizeof looks, text);
+    }
     fprintf(out, "\n%s: %zu cell%s, %zu of them cannot run here; ",
             matrix->settings.name[0] != '\0' ? matrix->settings.name : matrix->path, plan->cells_n,
             plural(plan->cells_n), marked);
+    if (matrix->target > 0)
+        fprintf(out, "at most ");
     fprintf(out, "%u block%s, %zu repetition%s in an order drawn from seed %llu\n", plan->blocks,
             plural(plan->blocks), repetitions, plural(repetitions),
             (unsigned long long)matrix->settings.seed);
+    if (matrix->target > 0)
+        fprintf(out, "looks at %s blocks whether every ratio is known within %s\n", looks,
+                matrix->settings.target);
+    if (matrix->budget > 0)
+        fprintf(out, "no block begins that would end later than %s\n", matrix->settings.budget);
     fprintf(out, "about %.0f %s and %.1f MiB of records (nominal: 20 ns a step)\n", minutes,
             minutes == 1 ? "minute" : "minutes", mib);
     print_reference(plan, matrix->settings.reference, out);

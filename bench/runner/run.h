@@ -30,7 +30,6 @@ struct pb_run {
     size_t superseded; /* repetitions that a later one of their cell and block takes the place of */
     bool complete;     /* it has a line of kind "end" with status "done" */
     bool torn;         /* the last line was cut off and dropped */
-    size_t disturbed, repeated; /* repetitions that say so, superseded ones among them */
     size_t reps_n;
     struct pb_rep *reps; /* in file order; of several of a cell in one block, the last alone */
 };

@@ -90,8 +90,6 @@ static int load_rep(struct loader *l, json_t *object, size_t line)
     rep.group = group_of(rep.name, rep.alloc);
     if (rep.group == NULL)
         return -ENOMEM;
-    run->disturbed += json_array_size(json_object_get(object, "disturbed")) > 0;
-    run->repeated += json_integer_value(json_object_get(object, "attempt")) > 1;
     rep.json = json_incref(object);
     run->reps[run->reps_n++] = rep;
     return 0;

@@ -2,6 +2,7 @@
 /* Taking a run up again: what of it is on disk, whether it may go on here, and what is left of it
  * (runner.h). What was measured is not measured again; what was unavailable is tried again, as its
  * library may have come. */
+#include "runner/json_line.h"
 #include "runner/machine.h"
 #include "runner/run.h"
 #include "runner/runner_internal.h"
@@ -139,13 +140,40 @@ static void say_again(const struct pb_work *s)
                 failed == 1 ? "" : "s", failed == 1 ? "is" : "are");
 }
 
+/* What every repetition tells of the run, superseded ones too. */
+static int look_at_line(void *context, json_t *line, size_t number)
+{
+    struct pb_work *s = context;
+    const char *kind = json_string_value(json_object_get(line, "kind"));
+    (void)number;
+    if (kind == NULL || strcmp(kind, "rep") != 0)
+        return 0;
+    s->disturbed += json_array_size(json_object_get(line, "disturbed")) > 0;
+    s->repeated += json_integer_value(json_object_get(line, "attempt")) > 1;
+    pb_disturb_learn(&s->disturb, line);
+    return 0;
+}
+
+/* All that is on disk, as it was noted when it was written. Returns an exit code. */
+static int look_back(struct pb_work *s, const struct pb_run *run, bool retry_failed)
+{
+    char path[PATH_MAX + 16];
+    struct pb_lines lines;
+    snprintf(path, sizeof path, "%s/records.jsonl", run->folder);
+    int error = pb_lines_read(path, look_at_line, s, &lines, s->message, sizeof s->message);
+    if (error != 0)
+        return pb_work_complain(s, pb_exit_of(error));
+    for (size_t i = 0; i < run->reps_n; i++)
+        note_rep(s, &run->reps[i], retry_failed);
+    return PB_EXIT_GOOD;
+}
+
 /* Runs what is left, if anything is; where nothing is, the records stay byte for byte. */
 static int go_on(struct pb_work *s, const struct pb_run *run, const struct pb_taking_up *how)
 {
-    for (size_t i = 0; i < run->reps_n; i++)
-        note_rep(s, &run->reps[i], how->retry_failed);
-    s->disturbed = run->disturbed;
-    s->repeated = run->repeated;
+    int code = look_back(s, run, how->retry_failed);
+    if (code != PB_EXIT_GOOD)
+        return code;
     say_again(s);
     if (run->complete && !pb_work_is_left(s))
         return pb_work_verdict(s);

@@ -96,6 +96,8 @@ static void what_a_cell_does_by_itself_is_not_held_against_it(void **state)
     expect(&none, all, "{\"workers\":1}", "gaps marked migrated run-wait");
     expect(&none, all, "{\"pin\":\"none\"}", "overlap gaps marked run-wait");
     expect(&none, all, "{\"status\":\"crashed\"}", "");
+    expect(&none, "\"sentinel_before_ns\":50,\"sentinel_after_ns\":9000",
+           "{\"oversubscribed\":true}", "");
 }
 
 static void a_sentinel_is_held_against_the_best_of_its_placement(void **state)

@@ -284,6 +284,28 @@ static void the_printed_plan_names_cells_and_reasons(void **state)
     unlink(path);
 }
 
+static void the_printed_plan_tells_the_looks_and_the_budget(void **state)
+{
+    char *text = NULL;
+    size_t size = 0;
+    (void)state;
+    struct pb_matrix *matrix =
+        read_matrix("target = \"3%\"\nmost_blocks = 20\nbudget = \"2h\"\n" PAIR);
+    struct pb_plan *plan = NULL;
+    assert_int_equal(pb_plan_make(matrix, two_units, NULL, &plan, message, sizeof message), 0);
+    FILE *out = open_memstream(&text, &size);
+    pb_plan_print(plan, matrix, out);
+    fclose(out);
+    assert_non_null(strstr(text, "; at most 20 blocks, "));
+    assert_non_null(strstr(text, "looks at 11, 16, 20 blocks whether every ratio is known within "
+                                 "3%\n"));
+    assert_non_null(strstr(text, "no block begins that would end later than 2h\n"));
+    free(text);
+    pb_plan_free(plan);
+    pb_matrix_free(matrix);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_workload_that_one_thread_cannot_run_is_skipped),
         cmocka_unit_test(a_trace_runs_once_on_the_threads_of_its_data),
         cmocka_unit_test(the_printed_plan_names_cells_and_reasons),
+        cmocka_unit_test(the_printed_plan_tells_the_looks_and_the_budget),
     };
     return cmocka_run_group_tests(tests, plan_setup, plan_teardown);
 }

@@ -113,6 +113,24 @@ static void a_run_that_was_ended_between_two_attempts_goes_on_with_the_next(void
                      ended_with("disturbed"));
 }
 
+#define SENTINELS(before, after)                                                                   \
+    TOOK("7", ",\"sentinel_before_ns\":" before ",\"sentinel_after_ns\":" after)
+
+/* 50 ns were seen in a repetition that another one superseded, before the run was interrupted. */
+static void the_best_of_a_run_is_known_when_it_is_taken_up(void **state)
+{
+    (void)state;
+    put_child(ZONE "if [ $n -le 2 ]; then " SENTINELS(
+        "50", "150") "; else kill -INT $PPID; " SENTINELS("90", "90") "; fi ;;\n");
+    assert_int_equal(run(), PB_EXIT_INTERRUPTED);
+    assert_int_equal(ended_with("repeated"), 1);
+    assert_int_equal(ended_with("still_disturbed"), 0);
+    put_child(ZONE SENTINELS("110", "90") " ;;\n");
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_int_equal(ended_with("still_disturbed"), 2);
+    assert_int_equal(lines_with("\"disturbed\":[\"sentinel-before\"]", "\"attempt\":3"), 2);
+}
+
 static void a_run_with_a_target_stops_at_the_first_look_that_is_precise(void **state)
 {
     (void)state;
@@ -235,6 +253,7 @@ int main(void)
         IN_A_FOLDER(without_retries_it_is_flagged_alone),
         IN_A_FOLDER(a_repetition_that_fails_when_it_is_repeated_counts_as_failed),
         IN_A_FOLDER(a_run_that_was_ended_between_two_attempts_goes_on_with_the_next),
+        IN_A_FOLDER(the_best_of_a_run_is_known_when_it_is_taken_up),
         IN_A_FOLDER(a_run_with_a_target_stops_at_the_first_look_that_is_precise),
         IN_A_FOLDER(a_run_that_never_knows_enough_stops_at_its_last_look),
         IN_A_FOLDER(a_run_that_was_ended_between_looks_stops_where_it_would_have),
