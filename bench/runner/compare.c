@@ -55,18 +55,21 @@ static int add_metric(struct pb_compare *c, const char *key, const struct pb_gat
     return 0;
 }
 
+/* Those that were asked for; without any, the time, unless the gate has nothing to say of it; and
+ * those that the gate names. */
 static int add_metrics(struct pb_compare *c, const struct pb_compare_options *options,
                        char *message, size_t size)
 {
+    const struct pb_gate *gate = options->gate;
     int error = 0;
     for (size_t i = 0; error == 0 && i < options->metrics_n; i++)
-        error = add_metric(c, options->metrics[i], options->gate, message, size);
-    for (size_t i = 0; error == 0 && options->gate != NULL && i < options->gate->n; i++)
-        if (options->gate->thresholds[i].metric[0] != '\0')
-            error =
-                add_metric(c, options->gate->thresholds[i].metric, options->gate, message, size);
-    if (error == 0 && c->metrics_n == 0)
-        error = add_metric(c, PB_KEY_TIME, options->gate, message, size);
+        error = add_metric(c, options->metrics[i], gate, message, size);
+    if (options->metrics_n == 0 &&
+        (gate == NULL || gate->n == 0 || threshold_of(gate, PB_KEY_TIME) != NULL))
+        error = add_metric(c, PB_KEY_TIME, gate, message, size);
+    for (size_t i = 0; error == 0 && gate != NULL && i < gate->n; i++)
+        if (gate->thresholds[i].metric[0] != '\0')
+            error = add_metric(c, gate->thresholds[i].metric, gate, message, size);
     return error;
 }
 
@@ -327,7 +330,8 @@ int pb_compare_make(struct pb_compare_side base, struct pb_compare_side fresh,
                     char *message, size_t message_size)
 {
     *compare = (struct pb_compare){.base = base, .fresh = fresh, .paired = base.run == fresh.run};
-    int error = fill(compare, options, message, message_size);
+    compare->metrics = calloc(PB_COMPARE_METRICS_MAX, sizeof *compare->metrics);
+    int error = compare->metrics != NULL ? fill(compare, options, message, message_size) : -ENOMEM;
     if (error == 0)
         add_notes(compare);
     if (error == 0)
@@ -346,6 +350,7 @@ void pb_compare_free(struct pb_compare *compare)
         free(compare->rows[i].new_values);
     }
     free(compare->rows);
+    free(compare->metrics);
     pb_run_cells_free(&compare->base_cells);
     pb_run_cells_free(&compare->new_cells);
     pb_notes_free(&compare->notes);

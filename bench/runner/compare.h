@@ -71,7 +71,7 @@ struct pb_compare {
     struct pb_compare_side base, fresh;
     struct pb_run_cells base_cells, new_cells;
     bool paired;
-    struct pb_compare_metric metrics[PB_COMPARE_METRICS_MAX];
+    struct pb_compare_metric *metrics;
     size_t metrics_n;
     struct pb_compare_row *rows; /* by metric, then by name */
     size_t rows_n;

@@ -73,7 +73,7 @@ static int number(const struct work *w, const char *sql, long long *out)
 
 static int open_file(struct work *w, int flags)
 {
-    if (sqlite3_open_v2(w->path, &w->db, flags, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(w->path, &w->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return say(w, "");
     sqlite3_busy_timeout(w->db, WAIT_MS);
     return 0;
