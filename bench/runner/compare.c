@@ -101,7 +101,7 @@ static int check_variant(const struct pb_compare_side *side, const struct pb_run
             return 0;
     snprintf(message, size, "no variant '%s' in %s%s", side->variant, side->run->folder,
              cells->n < side->run->reps_n ? " (or none that --filter lets through)" : "");
-    return -ENOENT;
+    return -ENODATA;
 }
 
 /* A row for each metric of each cell that both sides have. */
@@ -264,6 +264,20 @@ static void note_versions(struct pb_compare *c)
     }
 }
 
+/* How far apart one variant and itself are. */
+static void note_noise(struct pb_compare *c)
+{
+    const struct pb_compare_row *most = NULL;
+    for (size_t i = 0; i < c->rows_n; i++)
+        if (c->rows[i].noise > (most != NULL ? most->noise : 0))
+            most = &c->rows[i];
+    if (most != NULL)
+        pb_notes_add(&c->notes, PB_NOTE_WARNING, "noise",
+                     "the A/A twins show ratios of up to %.3g (%s, %s); in each group a difference "
+                     "within its own does not count",
+                     exp(most->noise), most->base->group, most->metric->key);
+}
+
 static void add_notes(struct pb_compare *c)
 {
     bool one_run = c->base.run == c->fresh.run;
@@ -271,6 +285,7 @@ static void add_notes(struct pb_compare *c)
         pb_notes_add(&c->notes, PB_NOTE_WARNING, "sessions",
                      "two sessions: whatever changed on the machine between them is in the ratios "
                      "too, and no interval tells it apart");
+    note_noise(c);
     note_side(c, &c->base, one_run ? "run" : "base");
     if (!one_run) {
         note_side(c, &c->fresh, "new");
@@ -312,7 +327,7 @@ static int fill(struct pb_compare *c, const struct pb_compare_options *options, 
     if (error == 0 && c->rows_n == 0) {
         snprintf(message, size, "no cell is in both: %s, %s", c->base.run->folder,
                  c->fresh.run->folder);
-        error = -ENOENT;
+        error = -ENODATA;
     }
     if (error == 0)
         error = pb_compare_cells_alike(c, message, size);

@@ -83,8 +83,8 @@ struct pb_compare {
 };
 
 /* Compares. Returns 0; -EPERM for machines or builds that are refused; -EINVAL for what cannot be
- * compared or was asked wrongly; -ENOENT when no cell is in both; -ENOMEM; each with one line.
- * pb_compare_free in any case. The runs must outlive it. */
+ * compared or was asked wrongly; -ENODATA when no cell is in both, or a variant in none; -ENOMEM;
+ * each with one line. pb_compare_free in any case. The runs must outlive it. */
 int pb_compare_make(struct pb_compare_side base, struct pb_compare_side fresh,
                     const struct pb_compare_options *options, struct pb_compare *compare,
                     char *message, size_t message_size);

@@ -158,7 +158,7 @@ int pb_export(const struct pb_run *run, const struct pb_exporter *exporter, cons
     struct pb_export_job job = {.run = run, .cells = &cells, .out = out};
     error = write_somewhere(exporter, &job, path);
     *left_out = job.left_out;
-    if (error == -ENOENT)
+    if (error == -ENODATA)
         snprintf(message, message_size, "%s: nothing to export as %s%s", run->folder,
                  exporter->name,
                  filter != NULL ? " among the cells that --filter lets through" : "");

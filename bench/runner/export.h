@@ -21,7 +21,7 @@ struct pb_exporter {
     const char *what; /* one line */
     bool split;       /* one distribution a file: -o names a folder */
     int (*write)(
-        struct pb_export_job *job); /* 0; -ENOENT: nothing to write; -ENOMEM; -EIO; -errno */
+        struct pb_export_job *job); /* 0; -ENODATA: nothing to write; -ENOMEM; -EIO; -errno */
 };
 
 /* By index, NULL behind the last; by name, NULL if there is none. */
@@ -30,7 +30,7 @@ const struct pb_exporter *pb_exporter_find(const char *name);
 
 /* Writes a run's cells that match `filter` (NULL: all) to `path` (NULL: to `out`): a file, whole or
  * not at all; of a format that splits, a folder, made if it is not there. *left_out counts. Returns
- * 0; -ENOENT if there is nothing to write, -EINVAL for the filter, -ENOMEM, -errno; with one line.
+ * 0; -ENODATA if there is nothing to write, -EINVAL for the filter, -ENOMEM, -errno; with one line.
  */
 int pb_export(const struct pb_run *run, const struct pb_exporter *exporter, const char *filter,
               const char *path, FILE *out, size_t *left_out, char *message, size_t message_size);

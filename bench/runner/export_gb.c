@@ -132,7 +132,7 @@ static int finish(struct pb_export_job *job, json_t *entries)
     json_t *all = json_pack("{s:o?, s:o}", "context", context_of(job->run), "benchmarks", entries);
     int error = all == NULL ? -ENOMEM : 0;
     if (error == 0 && n == 0)
-        error = -ENOENT;
+        error = -ENODATA;
     if (error == 0 && json_dumpf(all, job->out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) != 0)
         error = -EIO;
     if (error == 0)

@@ -171,7 +171,7 @@ int pb_export_hgrm(struct pb_export_job *job)
     for (size_t i = 0; error == 0 && i < job->cells->n; i++)
         error = write_cell(job, &job->cells->cells[i], hists, &written);
     free(hists);
-    return error == 0 && written == 0 ? -ENOENT : error;
+    return error == 0 && written == 0 ? -ENODATA : error;
 }
 
 /* --- the interval log ------------------------------------------------------------------------- */
@@ -232,5 +232,5 @@ int pb_export_hlog(struct pb_export_job *job)
         }
     }
     free(hist);
-    return written == 0 ? -ENOENT : 0;
+    return written == 0 ? -ENODATA : 0;
 }

@@ -73,7 +73,7 @@ int pb_export_csv(struct pb_export_job *job)
                 fputs(",,\r\n", job->out);
             }
         }
-    return job->cells->n > 0 ? 0 : -ENOENT;
+    return job->cells->n > 0 ? 0 : -ENODATA;
 }
 
 /* The report of the cells that were asked for. */
@@ -90,7 +90,7 @@ int pb_export_markdown(struct pb_export_job *job)
     part.reps_n = n;
     int error = n > 0 ? pb_report(&part, &(struct pb_report_options){.format = PB_REPORT_MARKDOWN},
                                   job->out)
-                      : -ENOENT;
+                      : -ENODATA;
     free(part.reps);
     return error;
 }
@@ -137,7 +137,7 @@ int pb_export_bmf(struct pb_export_job *job)
         json_decref(m.into);
     }
     if (error == 0 && json_object_size(all) == 0)
-        error = -ENOENT;
+        error = -ENODATA;
     if (error == 0 && json_dumpf(all, job->out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) != 0)
         error = -EIO;
     if (error == 0)
@@ -231,7 +231,7 @@ int pb_export_openmetrics(struct pb_export_job *job)
 {
     static const char family[] = "poolbench_repetitions";
     if (job->cells->n == 0)
-        return -ENOENT;
+        return -ENODATA;
     fprintf(job->out, "# TYPE %s gauge\n", family);
     help(job->out, family, "repetitions of the cell that count, and of them those that are ok");
     for (size_t i = 0; i < job->cells->n; i++) {

@@ -215,7 +215,8 @@ static int read_run(struct work *w, const char *folder, const char *path,
     error = pb_index_drop(w->db, name, why, sizeof why);
     if (error == 0 && (error = execute(w, "SAVEPOINT run")) == 0) {
         error = pb_index_read(w->db, name, path, stamp, &torn, why, sizeof why);
-        if (error != 0 && error != -EIO && error != -ENOMEM && sqlite3_exec(w->db, "ROLLBACK TO run", NULL, NULL, NULL) == 0) {
+        if (error != 0 && error != -EIO && error != -ENOMEM &&
+            sqlite3_exec(w->db, "ROLLBACK TO run", NULL, NULL, NULL) == 0) {
             fprintf(w->notices, "%s\n", why);
             w->counts->refused++;
             return execute(w, "COMMIT");
@@ -309,7 +310,28 @@ static int drop_gone(struct work *w)
     return error;
 }
 
-static int refresh(struct work *w, const char *const *runs, size_t n, bool rebuild)
+/* A line for each run in it, by name. */
+static int list_runs(const struct work *w, FILE *out)
+{
+    static const char sql[] =
+        "SELECT run, run.t_utc, matrix, run.status, "
+        "count(rep_id) FILTER (WHERE NOT superseded), "
+        "count(rep_id) FILTER (WHERE NOT superseded AND rep.status = 'ok'), folder "
+        "FROM run LEFT JOIN rep USING (run_id) GROUP BY run_id ORDER BY run, folder";
+    sqlite3_stmt *s = NULL;
+    int step = SQLITE_ROW;
+    if (sqlite3_prepare_v2(w->db, sql, -1, &s, NULL) != SQLITE_OK)
+        return say(w, "");
+    while ((step = sqlite3_step(s)) == SQLITE_ROW)
+        fprintf(out, "%s  %s  %s  %s  %lld repetitions, %lld ok  %s\n", sqlite3_column_text(s, 0),
+                sqlite3_column_text(s, 1), sqlite3_column_text(s, 2), sqlite3_column_text(s, 3),
+                sqlite3_column_int64(s, 4), sqlite3_column_int64(s, 5), sqlite3_column_text(s, 6));
+    int error = step == SQLITE_DONE ? 0 : say(w, "");
+    sqlite3_finalize(s);
+    return error;
+}
+
+static int refresh(struct work *w, const char *const *runs, size_t n, bool rebuild, FILE *list)
 {
     long long in = 0;
     int error = open_index(w, rebuild);
@@ -326,11 +348,13 @@ static int refresh(struct work *w, const char *const *runs, size_t n, bool rebui
     if (error == 0)
         error = number(w, "SELECT count(*) FROM run", &in);
     w->counts->runs = (size_t)in;
+    if (error == 0 && list != NULL)
+        error = list_runs(w, list);
     sqlite3_close(w->db);
     return error;
 }
 
-int pb_index_refresh(const char *const *runs, size_t n, bool rebuild, FILE *notices,
+int pb_index_refresh(const char *const *runs, size_t n, bool rebuild, FILE *list, FILE *notices,
                      struct pb_index_counts *counts, char *message, size_t message_size)
 {
     struct work w = {
@@ -348,32 +372,7 @@ int pb_index_refresh(const char *const *runs, size_t n, bool rebuild, FILE *noti
         while (flock(lock, LOCK_EX) != 0 && errno == EINTR)
             ;
     }
-    int error = refresh(&w, runs, n, rebuild);
+    int error = refresh(&w, runs, n, rebuild, list);
     close(lock); /* and with it the lock */
-    return error;
-}
-
-int pb_index_list(FILE *out, char *message, size_t message_size)
-{
-    static const char sql[] =
-        "SELECT run, run.t_utc, matrix, run.status, "
-        "count(rep_id) FILTER (WHERE NOT superseded), "
-        "count(rep_id) FILTER (WHERE NOT superseded AND rep.status = 'ok'), folder "
-        "FROM run LEFT JOIN rep USING (run_id) GROUP BY run_id ORDER BY run, folder";
-    struct work w = {.message = message, .message_size = message_size};
-    sqlite3_stmt *s = NULL;
-    int step = SQLITE_ROW;
-    pb_index_path(w.path, sizeof w.path);
-    int error = open_file(&w, SQLITE_OPEN_READONLY);
-    if (error == 0 && sqlite3_prepare_v2(w.db, sql, -1, &s, NULL) != SQLITE_OK)
-        error = say(&w, "");
-    while (error == 0 && (step = sqlite3_step(s)) == SQLITE_ROW)
-        fprintf(out, "%s  %s  %s  %s  %lld repetitions, %lld ok  %s\n", sqlite3_column_text(s, 0),
-                sqlite3_column_text(s, 1), sqlite3_column_text(s, 2), sqlite3_column_text(s, 3),
-                sqlite3_column_int64(s, 4), sqlite3_column_int64(s, 5), sqlite3_column_text(s, 6));
-    if (error == 0 && step != SQLITE_DONE)
-        error = say(&w, "");
-    sqlite3_finalize(s);
-    sqlite3_close(w.db);
     return error;
 }

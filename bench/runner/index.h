@@ -24,14 +24,11 @@ struct pb_index_counts {
  * line in `notices`, and the others are read. Returns 0; -ENOENT for a run of `runs` that is not
  * there, -EEXIST for a file of that name which is not ours, -EBADMSG for a damaged index, -errno;
  * with one line. */
-int pb_index_refresh(const char *const *runs, size_t n, bool rebuild, FILE *notices,
+int pb_index_refresh(const char *const *runs, size_t n, bool rebuild, FILE *list, FILE *notices,
                      struct pb_index_counts *counts, char *message, size_t message_size);
 
 /* Where it lies. */
 void pb_index_path(char *out, size_t size);
-
-/* A line for each run in it, by name. Returns 0, or -errno with one line. */
-int pb_index_list(FILE *out, char *message, size_t message_size);
 
 /* --- its parts -------------------------------------------------------------------------------- */
 

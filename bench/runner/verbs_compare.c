@@ -23,7 +23,7 @@ static int exit_of(int error)
         return PB_EXIT_GOOD;
     case -EINVAL:
         return PB_EXIT_USAGE;
-    case -ENOENT:
+    case -ENODATA:
         return PB_EXIT_NOTHING;
     default:
         return PB_EXIT_MACHINE;
@@ -107,9 +107,6 @@ static int take_sides(struct asked *asked, const struct pb_args *args)
         return pb_verb_complain("--variants: of one run; leave NEW out", PB_EXIT_USAGE);
     if (variants != NULL)
         return take_variants(asked, variants);
-    if ((asked->base.variant == NULL) != (asked->fresh.variant == NULL))
-        return pb_verb_complain("a variant on one side alone; write RUN:A RUN:B, or --variants A,B",
-                                PB_EXIT_USAGE);
     return 0;
 }
 
@@ -160,6 +157,9 @@ static int load_sides(struct asked *asked)
     int code = pb_verb_load(base->run, &base->loaded);
     if (code == 0)
         code = pb_verb_load(fresh->run[0] != '\0' ? fresh->run : NULL, &fresh->loaded);
+    if (code == 0 && (base->variant == NULL) != (fresh->variant == NULL))
+        code = pb_verb_complain("a variant on one side alone; write RUN:A RUN:B, or --variants A,B",
+                                PB_EXIT_USAGE);
     if (code != 0 || !same_folder(base->loaded->folder, fresh->loaded->folder))
         return code;
     if (base->variant == NULL)
@@ -322,13 +322,11 @@ int pb_verb_index(const struct pb_args *args)
         runs[i] = folders[i];
     }
     int error = pb_index_refresh(runs, (size_t)args->rest_n, pb_args_value(args, "rebuild") != NULL,
-                                 stderr, &counts, message, sizeof message);
+                                 stdout, stderr, &counts, message, sizeof message);
     if (error != 0)
         return pb_verb_complain(message, error == -ENOENT ? PB_EXIT_USAGE : PB_EXIT_MACHINE);
     pb_index_path(path, sizeof path);
     fprintf(stderr, "index  %s: %zu runs; %zu read, %zu as before, %zu gone, %zu refused\n", path,
             counts.runs, counts.read, counts.unchanged, counts.gone, counts.refused);
-    if (pb_index_list(stdout, message, sizeof message) != 0)
-        return pb_verb_complain(message, PB_EXIT_MACHINE);
     return counts.refused > 0 ? PB_EXIT_USAGE : PB_EXIT_GOOD;
 }

@@ -196,7 +196,7 @@ static void a_filter_leaves_the_other_cells_out(void **state)
         FILE *none = fopen("/dev/null", "we");
         assert_int_equal(pb_export(run, pb_exporter_at(i), "nosuch", NULL, none, &left_out, message,
                                    sizeof message),
-                         -ENOENT);
+                         -ENODATA);
         fclose(none);
         assert_non_null(strstr(message, "nothing to export"));
     }
@@ -426,7 +426,7 @@ static void a_file_is_whole_or_what_it_was(void **state)
     char *before = slurp(path);
     assert_int_equal(pb_export(run, pb_exporter_find("csv"), "nosuch", path, NULL, &left_out,
                                message, sizeof message),
-                     -ENOENT);
+                     -ENODATA);
     char *after = slurp(path);
     assert_string_equal(before, after);
     unlink(path);

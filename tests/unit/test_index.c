@@ -79,7 +79,7 @@ static int teardown(void **state)
 static struct pb_index_counts refreshed(bool rebuild)
 {
     struct pb_index_counts counts;
-    if (pb_index_refresh(NULL, 0, rebuild, stderr, &counts, message, sizeof message) != 0)
+    if (pb_index_refresh(NULL, 0, rebuild, NULL, stderr, &counts, message, sizeof message) != 0)
         fail_msg("%s", message);
     return counts;
 }
@@ -161,7 +161,8 @@ static void what_did_not_change_is_not_read_again(void **state)
     assert_int_equal(utimes(path_of(RUN "/records.jsonl"), times), 0);
     struct pb_index_counts counts;
     FILE *none = fopen("/dev/null", "we");
-    assert_int_equal(pb_index_refresh(NULL, 0, false, none, &counts, message, sizeof message), 0);
+    assert_int_equal(pb_index_refresh(NULL, 0, false, NULL, none, &counts, message, sizeof message),
+                     0);
     fclose(none);
     assert_counts(counts, 0, 0, 0, 0, 1); /* it was looked at: that line is damaged now */
 }
@@ -195,8 +196,8 @@ static void a_line_that_was_cut_off_is_left_out_and_said(void **state)
     struct pb_index_counts counts;
     FILE *notices = open_memstream(&said, &size);
     write_text(RUN "/records.jsonl", records, strlen(records) - 20);
-    assert_int_equal(pb_index_refresh(NULL, 0, false, notices, &counts, message, sizeof message),
-                     0);
+    assert_int_equal(
+        pb_index_refresh(NULL, 0, false, NULL, notices, &counts, message, sizeof message), 0);
     fclose(notices);
     assert_counts(counts, 1, 1, 0, 0, 0);
     assert_non_null(strstr(said, "the last line was cut off and is left out"));
@@ -217,8 +218,8 @@ static void a_damaged_run_is_named_and_the_others_are_read(void **state)
     write_text(RUN "/records.jsonl", other, strlen(other));
     free(other);
     FILE *notices = open_memstream(&said, &size);
-    assert_int_equal(pb_index_refresh(NULL, 0, false, notices, &counts, message, sizeof message),
-                     0);
+    assert_int_equal(
+        pb_index_refresh(NULL, 0, false, NULL, notices, &counts, message, sizeof message), 0);
     fclose(notices);
     assert_counts(counts, 1, 1, 0, 0, 1);
     assert_non_null(strstr(said, RUN "/records.jsonl:2: the line is damaged"));
@@ -266,8 +267,8 @@ static void a_damaged_index_is_made_anew_when_asked_for(void **state)
     static const char junk[4096] = "this is no database, and never was one";
     struct pb_index_counts counts;
     write_text("index.sqlite", junk, sizeof junk);
-    assert_int_equal(pb_index_refresh(NULL, 0, false, stderr, &counts, message, sizeof message),
-                     -EBADMSG);
+    assert_int_equal(
+        pb_index_refresh(NULL, 0, false, NULL, stderr, &counts, message, sizeof message), -EBADMSG);
     assert_non_null(strstr(message, "--rebuild"));
     assert_counts(refreshed(true), 1, 1, 0, 0, 0);
 }
@@ -292,7 +293,7 @@ static void another_version_is_made_anew_and_another_owner_left_alone(void **sta
     execute("CREATE TABLE mine (x)");
     for (int rebuild = 0; rebuild < 2; rebuild++) {
         assert_int_equal(
-            pb_index_refresh(NULL, 0, rebuild != 0, stderr, &counts, message, sizeof message),
+            pb_index_refresh(NULL, 0, rebuild != 0, NULL, stderr, &counts, message, sizeof message),
             -EEXIST);
         assert_non_null(strstr(message, "another program"));
         assert_int_equal((int)number("SELECT count(*) FROM sqlite_master"), 1);
@@ -311,7 +312,8 @@ static void two_processes_may_refresh_at_once(void **state)
             continue;
         struct pb_index_counts counts;
         FILE *none = fopen("/dev/null", "we");
-        int error = pb_index_refresh(NULL, 0, i % 2 == 1, none, &counts, message, sizeof message);
+        int error =
+            pb_index_refresh(NULL, 0, i % 2 == 1, NULL, none, &counts, message, sizeof message);
         _exit(error == 0 && counts.runs == 2 ? 0 : 1);
     }
     for (int i = 0; i < PROCESSES; i++) {
@@ -332,14 +334,16 @@ static void a_run_that_is_named_has_one_name_however_it_is_written(void **state)
     struct pb_index_counts counts;
     assert_non_null(realpath(path_of(RUN), in_full));
     const char *const names[] = {RUN, path_of(RUN "/"), in_full, FIXTURE};
-    assert_int_equal(pb_index_refresh(names, 4, false, stderr, &counts, message, sizeof message),
-                     0);
+    assert_int_equal(
+        pb_index_refresh(names, 4, false, NULL, stderr, &counts, message, sizeof message), 0);
     assert_counts(counts, 2, 2, 2, 0, 0);
     const char *const nosuch[] = {"nosuch"};
-    assert_int_equal(pb_index_refresh(nosuch, 1, false, stderr, &counts, message, sizeof message),
-                     -ENOENT);
+    assert_int_equal(
+        pb_index_refresh(nosuch, 1, false, NULL, stderr, &counts, message, sizeof message),
+        -ENOENT);
     FILE *out = fmemopen(text, sizeof text, "w");
-    assert_int_equal(pb_index_list(out, message, sizeof message), 0);
+    assert_int_equal(
+        pb_index_refresh(names, 4, false, out, stderr, &counts, message, sizeof message), 0);
     fclose(out);
     assert_non_null(strstr(text, "done  "));
 }
