@@ -6,6 +6,7 @@
 #define PB_COMPARED_RUNS_H
 
 #include "reading_run.h"
+#include "runner/compare.h"
 #include "runner/json_line.h"
 
 static void put_text(json_t *object, const char *key, const char *text)
@@ -52,6 +53,51 @@ __attribute__((unused)) static struct made_cell about(const char *alloc, unsigne
     for (size_t i = 0; i < n; i++)
         cell.ns[i] = ns * (1 + 0.001 * (double)((i * 7 + salt) % 11));
     return cell;
+}
+
+static char message[1024];
+
+__attribute__((unused)) static struct pb_gate gate_of(const char *text)
+{
+    struct pb_gate gate = {.n = 0};
+    if (text != NULL && pb_gate_add(text, &gate, message, sizeof message) != 0)
+        fail_msg("%s", message);
+    return gate;
+}
+
+/* Compares two runs made of cells, at a gate. Frees the runs with the comparison by drop(). */
+__attribute__((unused)) static struct pb_compare compared(const struct made_cell *base,
+                                                          size_t base_n,
+                                                          const struct made_cell *fresh,
+                                                          size_t fresh_n, const char *gate_text)
+{
+    struct pb_compare compare;
+    struct pb_gate gate = gate_of(gate_text);
+    const struct pb_compare_options options = {.gate = &gate};
+    struct pb_compare_side a = {completed(made_run("pool", base, base_n), "base"), NULL};
+    struct pb_compare_side b = {completed(made_run("pool", fresh, fresh_n), "new"), NULL};
+    if (pb_compare_make(a, b, &options, &compare, message, sizeof message) != 0)
+        fail_msg("%s", message);
+    return compare;
+}
+
+__attribute__((unused)) static void drop(struct pb_compare *compare)
+{
+    struct pb_run *base = (struct pb_run *)(uintptr_t)compare->base.run;
+    struct pb_run *fresh = (struct pb_run *)(uintptr_t)compare->fresh.run;
+    pb_compare_free(compare);
+    made_free(base);
+    if (fresh != base)
+        made_free(fresh);
+}
+
+__attribute__((unused)) static bool noted(const struct pb_compare *compare, const char *text)
+{
+    for (size_t i = 0; i < compare->notes.n; i++)
+        if (strstr(compare->notes.notes[i].text, text) != NULL ||
+            strstr(compare->notes.notes[i].head, text) != NULL)
+            return true;
+    return false;
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The index and the names of runs: what is read, what is read again, what is refused; that it is
- * made anew from the records at any time, and by two processes at once. */
+/* The index: what is read, what is read again, what is refused; that it is made anew from the
+ * records at any time, and by two processes at once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,72 +9,14 @@
 #include <cmocka.h>
 
 #include "reading_run.h"
-#include "runner/baseline.h"
+#include "results_folder.h"
 #include "runner/index.h"
-#include "runner/store.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#define RUN "20250302-101112-aaaaaa"
-
-static char root[64], message[1024];
-static char *records; /* of the fixture */
-static size_t lines;  /* in them */
-
-static char *path_of(const char *name)
-{
-    static char paths[4][PATH_MAX];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, PATH_MAX, "%s/%s", root, name);
-    return path;
-}
-
-static void write_text(const char *name, const char *text, size_t length)
-{
-    FILE *out = fopen(path_of(name), "we");
-    assert_non_null(out);
-    assert_int_equal(fwrite(text, 1, length, out), length);
-    fclose(out);
-}
-
-static void make_run(const char *name)
-{
-    char file[128];
-    assert_int_equal(mkdir(path_of(name), 0777), 0);
-    snprintf(file, sizeof file, "%s/records.jsonl", name);
-    write_text(file, records, strlen(records));
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    snprintf(root, sizeof root, "index-XXXXXX");
-    if (mkdtemp(root) == NULL || setenv("PB_RESULTS_PATH", root, 1) != 0)
-        return -1;
-    records = slurp(FIXTURE "/records.jsonl");
-    lines = 0;
-    for (const char *at = records; (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
-    make_run(RUN);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[128];
-    free(records);
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
-    return system(command);
-}
 
 static struct pb_index_counts refreshed(bool rebuild)
 {
@@ -107,8 +49,6 @@ static void assert_counts(struct pb_index_counts is, size_t runs, size_t read, s
     assert_int_equal(is.gone, gone);
     assert_int_equal(is.refused, refused);
 }
-
-/* --- the index ------------------------------------------------------------------------------- */
 
 static void it_holds_every_repetition_and_metric_of_the_records(void **state)
 {
@@ -348,97 +288,10 @@ static void a_run_that_is_named_has_one_name_however_it_is_written(void **state)
     assert_non_null(strstr(text, "done  "));
 }
 
-/* --- baselines ------------------------------------------------------------------------------- */
-
-static void a_baseline_finds_its_run_wherever_the_results_are(void **state)
-{
-    (void)state;
-    char before[PB_RUN_NAME_MAX], folder[PATH_MAX], list[1024] = "", moved[80];
-    assert_int_equal(pb_baseline_set("main", RUN, before, message, sizeof message), 0);
-    assert_string_equal(before, "");
-    assert_int_equal(pb_baseline_set("main", RUN, before, message, sizeof message), 0);
-    assert_true(before[0] != '\0');
-    assert_int_equal(pb_baseline_resolve("@main", folder, sizeof folder, message, sizeof message),
-                     0);
-    assert_string_equal(folder, path_of(RUN));
-    FILE *out = fmemopen(list, sizeof list, "w");
-    assert_int_equal(pb_baseline_list(out, message, sizeof message), 0);
-    fclose(out);
-    assert_int_equal(strncmp(list, "main ", 5), 0);
-    assert_non_null(strstr(list, RUN));
-    snprintf(moved, sizeof moved, "%s-moved", root);
-    assert_int_equal(rename(root, moved), 0);
-    setenv("PB_RESULTS_PATH", moved, 1);
-    assert_int_equal(pb_baseline_resolve("@main", folder, sizeof folder, message, sizeof message),
-                     0);
-    assert_int_equal(strncmp(folder, moved, strlen(moved)), 0);
-    assert_int_equal(rename(moved, root), 0);
-    setenv("PB_RESULTS_PATH", root, 1);
-    assert_int_equal(pb_baseline_resolve("plain", folder, sizeof folder, message, sizeof message),
-                     0);
-    assert_string_equal(folder, "plain");
-}
-
-static void a_baseline_whose_run_is_gone_says_so(void **state)
-{
-    (void)state;
-    char before[PB_RUN_NAME_MAX], folder[PATH_MAX], list[1024] = "";
-    assert_int_equal(pb_baseline_set("main", RUN, before, message, sizeof message), 0);
-    unlink(path_of(RUN "/records.jsonl"));
-    assert_int_equal(pb_baseline_resolve("@main", folder, sizeof folder, message, sizeof message),
-                     -ENOENT);
-    assert_non_null(strstr(message, "is not there any more"));
-    FILE *out = fmemopen(list, sizeof list, "w");
-    assert_int_equal(pb_baseline_list(out, message, sizeof message), 0);
-    fclose(out);
-    assert_non_null(strstr(list, "(not there)"));
-    assert_int_equal(pb_baseline_remove("main", message, sizeof message), 0);
-    assert_int_equal(pb_baseline_remove("main", message, sizeof message), -ENOENT);
-    assert_int_equal(pb_baseline_resolve("@main", folder, sizeof folder, message, sizeof message),
-                     -ENOENT);
-    assert_non_null(strstr(message, "there is no baseline 'main'"));
-}
-
-static void names_that_are_paths_are_refused(void **state)
-{
-    (void)state;
-    static const char *const bad[] = {"",
-                                      ".",
-                                      "..",
-                                      "../x",
-                                      "a/b",
-                                      "-x",
-                                      ".hidden",
-                                      "a b",
-                                      "\n",
-                                      "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff"
-                                      "ggggg"};
-    char before[PB_RUN_NAME_MAX];
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(pb_baseline_set(bad[i], RUN, before, message, sizeof message), -EINVAL);
-        assert_non_null(strstr(message, "is no name of a baseline"));
-    }
-    assert_int_equal(pb_baseline_set("good-1.x_y", "nosuch", before, message, sizeof message),
-                     -ENOENT);
-}
-
-static void a_damaged_baseline_is_named(void **state)
-{
-    (void)state;
-    char before[PB_RUN_NAME_MAX], folder[PATH_MAX];
-    assert_int_equal(pb_baseline_set("main", RUN, before, message, sizeof message), 0);
-    write_text("baselines/main.json", "{\"v\":1}\n", 8);
-    assert_int_equal(pb_baseline_resolve("@main", folder, sizeof folder, message, sizeof message),
-                     -EINVAL);
-    assert_non_null(strstr(message, "baselines/main.json"));
-    assert_int_equal(pb_baseline_set("main", RUN, before, message, sizeof message), 0);
-    assert_int_equal(pb_baseline_resolve("@main", folder, sizeof folder, message, sizeof message),
-                     0);
-}
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(it_holds_every_repetition_and_metric_of_the_records),
         T(what_did_not_change_is_not_read_again),
@@ -451,10 +304,6 @@ int main(void)
         T(another_version_is_made_anew_and_another_owner_left_alone),
         T(two_processes_may_refresh_at_once),
         T(a_run_that_is_named_has_one_name_however_it_is_written),
-        T(a_baseline_finds_its_run_wherever_the_results_are),
-        T(a_baseline_whose_run_is_gone_says_so),
-        T(names_that_are_paths_are_refused),
-        T(a_damaged_baseline_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
