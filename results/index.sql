@@ -8,7 +8,8 @@
 PRAGMA application_id = 1886351212; -- "pool"
 PRAGMA user_version = 1;
 
--- what a run's header says of where it ran, without what changes from run to run (load, clock)
+-- what a run's header says of where it ran, without what changes from run to run (load, clock,
+-- memory, and the topology's text, which has the memory in it)
 CREATE TABLE machine (
     machine_id INTEGER PRIMARY KEY,
     fingerprint TEXT NOT NULL UNIQUE,

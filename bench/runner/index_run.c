@@ -183,8 +183,9 @@ static int add_header(struct reader *r, const json_t *header)
     json_t *metrics = json_object_get(header, "metrics");
     sqlite3_int64 machine_id = 0, build_id = 0;
     const char *key;
-    json_object_del(machine, "load");
-    json_object_del(machine, "clock");
+    static const char *const of_the_moment[] = {"load", "clock", "memory_bytes", "topology"};
+    for (size_t i = 0; i < sizeof of_the_moment / sizeof *of_the_moment; i++)
+        json_object_del(machine, of_the_moment[i]);
     const char *machine_texts[] = {"",
                                    text_of(machine, "host"),
                                    text_of(machine, "cpu"),

@@ -235,8 +235,8 @@ static int baseline_set(char **words)
     if (error != 0)
         return pb_verb_complain(message, error == -EINVAL || error == -ENOENT ? PB_EXIT_USAGE
                                                                               : PB_EXIT_MACHINE);
-    if (before[0] != '\0')
-        fprintf(stderr, "@%s was %s\n", words[0], before);
+    fprintf(stderr, "@%s is %s%s%s\n", words[0], words[1], before[0] != '\0' ? "; it was " : "",
+            before);
     return PB_EXIT_GOOD;
 }
 
@@ -302,6 +302,8 @@ int pb_verb_export(const struct pb_args *args)
     if (error != 0 &&
         (out != NULL || !ferror(stdout))) /* of standard output it is said at the end */
         code = pb_verb_complain(message, exit_of(error));
+    if (error == 0 && out != NULL)
+        fprintf(stderr, "%s  %s\n", to, out);
     if (left_out > 0)
         fprintf(stderr, "%zu left out: what did not end well, or is not finite, has no figures\n",
                 left_out);
