@@ -130,7 +130,7 @@ int pb_export_bmf(struct pb_export_job *job)
         struct measures m = {cell, json_object()};
         pb_export_name(cell->reps[0], name, sizeof name);
         error = pb_export_metrics(job->run, add_measure, &m);
-        if (json_object_size(m.into) > 0)
+        if (json_object_size(m.into) > 0 && json_object_get(all, name) == NULL)
             json_object_set(all, name, m.into);
         else
             job->left_out++;

@@ -18,6 +18,13 @@ static int by_name(const void *left, const void *right)
     return by != 0 ? by : (a->block > b->block) - (a->block < b->block);
 }
 
+static int by_cell(const void *left, const void *right)
+{
+    const struct pb_cell_reps *a = *(const struct pb_cell_reps *const *)left;
+    const struct pb_cell_reps *b = *(const struct pb_cell_reps *const *)right;
+    return strcmp(a->cell, b->cell);
+}
+
 /* The cell whose repetitions begin at reps[0]. */
 static struct pb_cell_reps one_cell(const struct pb_rep *const *reps, size_t most)
 {
@@ -61,7 +68,8 @@ int pb_run_cells(const struct pb_run *run, const char *filter, struct pb_run_cel
         return error;
     cells->reps = calloc(run->reps_n + 1, sizeof *cells->reps);
     cells->cells = calloc(run->reps_n + 1, sizeof *cells->cells);
-    if (cells->reps == NULL || cells->cells == NULL) {
+    cells->by_cell = calloc(run->reps_n + 1, sizeof *cells->by_cell);
+    if (cells->reps == NULL || cells->cells == NULL || cells->by_cell == NULL) {
         snprintf(message, message_size, "out of memory");
         pb_run_cells_free(cells);
         error = -ENOMEM;
@@ -74,6 +82,10 @@ int pb_run_cells(const struct pb_run *run, const char *filter, struct pb_run_cel
         qsort(cells->reps, n, sizeof *cells->reps, by_name);
     for (size_t at = 0; at < n; at += cells->cells[cells->n++].n)
         cells->cells[cells->n] = one_cell(cells->reps + at, n - at);
+    for (size_t i = 0; i < cells->n; i++)
+        cells->by_cell[i] = &cells->cells[i];
+    if (cells->n > 1)
+        qsort(cells->by_cell, cells->n, sizeof *cells->by_cell, by_cell);
     return error;
 }
 
@@ -81,15 +93,16 @@ void pb_run_cells_free(struct pb_run_cells *cells)
 {
     free(cells->reps);
     free(cells->cells);
+    free(cells->by_cell);
     *cells = (struct pb_run_cells){0};
 }
 
 const struct pb_cell_reps *pb_run_cells_find(const struct pb_run_cells *cells, const char *cell)
 {
-    for (size_t i = 0; i < cells->n; i++)
-        if (strcmp(cells->cells[i].cell, cell) == 0)
-            return &cells->cells[i];
-    return NULL;
+    const struct pb_cell_reps key = {.cell = cell}, *wanted = &key;
+    const struct pb_cell_reps **found =
+        cells->n > 0 ? bsearch(&wanted, cells->by_cell, cells->n, sizeof *found, by_cell) : NULL;
+    return found != NULL ? *found : NULL;
 }
 
 const struct pb_cell_reps *pb_run_cells_variant(const struct pb_run_cells *cells, const char *group,

@@ -20,6 +20,7 @@ struct pb_run_cells {
     size_t n;
     struct pb_cell_reps *cells; /* by name, numbers in order */
     const struct pb_rep **reps;
+    const struct pb_cell_reps **by_cell; /* the same by cell */
 };
 
 /* `filter`: a POSIX extended expression on names that cells are to match, NULL: all. The run must
