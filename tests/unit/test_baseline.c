@@ -67,17 +67,18 @@ static void a_baseline_whose_run_is_gone_says_so(void **state)
 static void names_that_are_paths_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",
-                                      ".",
-                                      "..",
-                                      "../x",
-                                      "a/b",
-                                      "-x",
-                                      ".hidden",
-                                      "a b",
-                                      "\n",
-                                      "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff"
-                                      "ggggg"};
+    static const char *const bad[] = {
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "-x",
+        ".hidden",
+        "a b",
+        "\n",
+        ("aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff"
+         "ggggg")};
     char before[PB_RUN_NAME_MAX];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(pb_baseline_set(bad[i], RUN, before, message, sizeof message), -EINVAL);
