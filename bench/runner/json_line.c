@@ -14,7 +14,7 @@
 #include <zlib.h>
 
 /* `,"crc":"xxxxxxxx"}` */
-enum { CRC_TAIL = 18 };
+enum { CRC_TAIL = 18, LET_GO = 16 << 20 /* bytes of a file that were read and are let go */ };
 
 uint64_t pb_hash_text(const char *text, size_t length)
 {
@@ -137,10 +137,10 @@ void pb_line_remedy(const char *path, size_t number, char *message, size_t messa
 }
 
 /* Walks the lines of a mapped file. */
-static int walk(const char *path, const char *text, size_t bytes, pb_line_fn *each, void *context,
+static int walk(const char *path, char *text, size_t bytes, pb_line_fn *each, void *context,
                 struct pb_lines *lines, char *message, size_t message_size)
 {
-    size_t at = 0;
+    size_t at = 0, kept = 0;
     int error = 0;
     while (error == 0 && at < bytes) {
         const char *end = memchr(text + at, '\n', bytes - at);
@@ -159,6 +159,11 @@ static int walk(const char *path, const char *text, size_t bytes, pb_line_fn *ea
         json_decref(object);
         at += length + 1;
         lines->good_bytes = (off_t)at;
+        if (at - kept >= LET_GO) { /* a file may be larger than memory */
+            size_t whole = (at - kept) & ~(size_t)(LET_GO - 1);
+            madvise(text + kept, whole, MADV_DONTNEED);
+            kept += whole;
+        }
     }
     return error;
 }

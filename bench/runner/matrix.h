@@ -106,6 +106,10 @@ void pb_matrix_free(struct pb_matrix *matrix);
 int pb_matrix_override(struct pb_matrix *matrix, const char *key, const char *value, char *message,
                        size_t message_size);
 
+/* The next item of a list with commas: copies it and moves *rest on; what belongs to a variant, a
+ * pin list or parentheses stays together. False at the end. */
+bool pb_matrix_next_item(enum pb_axis axis, const char **rest, char *item, size_t size);
+
 /* "FILE:LINE:COLUMN" of an axis of an entry, or "--threads". */
 void pb_matrix_where(const struct pb_matrix *matrix, const struct pb_entry *entry,
                      enum pb_axis axis, char *out, size_t size);

@@ -32,8 +32,7 @@ static size_t piece_length(const char *text)
     return length;
 }
 
-/* The next item of a list: copies it and moves `rest` on. False at the end. */
-static bool next_item(enum pb_axis axis, const char **rest, char *item)
+bool pb_matrix_next_item(enum pb_axis axis, const char **rest, char *item, size_t size)
 {
     const char *at = *rest;
     size_t length = piece_length(at);
@@ -46,7 +45,7 @@ static bool next_item(enum pb_axis axis, const char **rest, char *item)
             break;
         length += 1 + more;
     }
-    snprintf(item, ITEM_MAX, "%.*s", (int)length, at);
+    snprintf(item, size, "%.*s", (int)length, at);
     *rest = at + length + (at[length] == ',');
     return true;
 }
@@ -58,7 +57,7 @@ static int override_axis(struct pb_matrix *matrix, enum pb_axis axis, const char
     json_t *values = json_array();
     int error = 0;
     snprintf(what, sizeof what, "the list is empty");
-    while (error == 0 && next_item(axis, &list, item)) {
+    while (error == 0 && pb_matrix_next_item(axis, &list, item, sizeof item)) {
         error = pb_axis_canonical(axis, item, text, sizeof text, what, sizeof what);
         if (error == 0)
             pb_values_add(values, text);
@@ -81,7 +80,7 @@ static int override_axis(struct pb_matrix *matrix, enum pb_axis axis, const char
 static bool in_list(const char *list, const char *name)
 {
     char item[ITEM_MAX];
-    while (next_item(PB_AXES, &list, item))
+    while (pb_matrix_next_item(PB_AXES, &list, item, sizeof item))
         if (strcmp(item, name) == 0)
             return true;
     return false;
@@ -117,7 +116,7 @@ static int override_workload(struct pb_matrix *matrix, const char *list, char *m
     const char *rest = list;
     for (size_t i = 0; (workload = pb_workload_at(i)) != NULL; i++)
         pb_list_append(allowed, sizeof allowed, workload->name);
-    while (next_item(PB_AXES, &rest, item)) {
+    while (pb_matrix_next_item(PB_AXES, &rest, item, sizeof item)) {
         workload = pb_workload_find(item);
         if (workload == NULL) {
             snprintf(message, message_size, "--workload: unknown workload '%s'; allowed: %s", item,
@@ -189,7 +188,7 @@ static int set_param(struct pb_entries *entries, const char *only, const char *k
             continue;
         json_t *values = json_array();
         int error = 0;
-        while (error == 0 && next_item(PB_AXES, &rest, item)) {
+        while (error == 0 && pb_matrix_next_item(PB_AXES, &rest, item, sizeof item)) {
             error =
                 pb_params_canonical(entry->workload, key, item, text, sizeof text, what, what_size);
             if (error == 0)

@@ -39,6 +39,10 @@ struct pb_run {
 int pb_run_load(const char *folder, struct pb_run **run, char *message, size_t message_size);
 void pb_run_free(struct pb_run *run);
 
+/* One line of kind "rep" by itself: everything but its group; the line stays the caller's and must
+ * outlive it. Returns 0, or -EINVAL where a field is missing. */
+int pb_rep_of_line(json_t *line, struct pb_rep *rep);
+
 /* A metric of a repetition, NAN if it has none. */
 double pb_rep_metric(const struct pb_rep *rep, const char *key);
 

@@ -59,24 +59,34 @@ static bool number(const json_t *object, const char *key, unsigned *out)
     return true;
 }
 
+int pb_rep_of_line(json_t *line, struct pb_rep *rep)
+{
+    const struct {
+        const char *key, **slot;
+    } texts[] = {
+        {"name", &rep->name},     {"cell", &rep->cell},         {"alloc", &rep->alloc},
+        {"reason", &rep->reason}, {"workload", &rep->workload}, {"dispatch", &rep->dispatch},
+        {"pin", &rep->pin}};
+    *rep = (struct pb_rep){.json = line};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        *texts[i].slot = json_string_value(json_object_get(line, texts[i].key));
+        if (*texts[i].slot == NULL)
+            return -EINVAL;
+    }
+    const char *status = json_string_value(json_object_get(line, "status"));
+    int found = status != NULL ? pb_status_find(status) : -1;
+    rep->status = (enum pb_status)found;
+    return found >= 0 && number(line, "block", &rep->block) && number(line, "order", &rep->order) &&
+                   number(line, "threads", &rep->threads)
+               ? 0
+               : -EINVAL;
+}
+
 static int load_rep(struct loader *l, json_t *object, size_t line)
 {
     struct pb_run *run = l->run;
-    struct pb_rep rep = {0};
-    const struct {
-        const char *key, **slot;
-    } texts[] = {{"name", &rep.name},     {"cell", &rep.cell},         {"alloc", &rep.alloc},
-                 {"reason", &rep.reason}, {"workload", &rep.workload}, {"dispatch", &rep.dispatch},
-                 {"pin", &rep.pin}};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        *texts[i].slot = json_string_value(json_object_get(object, texts[i].key));
-        if (*texts[i].slot == NULL)
-            return refuse_line(l, line, "a repetition lacks a field that results/README.md names");
-    }
-    const char *status = json_string_value(json_object_get(object, "status"));
-    int found = status != NULL ? pb_status_find(status) : -1;
-    if (found < 0 || !number(object, "block", &rep.block) || !number(object, "order", &rep.order) ||
-        !number(object, "threads", &rep.threads))
+    struct pb_rep rep;
+    if (pb_rep_of_line(object, &rep) != 0)
         return refuse_line(l, line, "a repetition lacks a field that results/README.md names");
     if (run->reps_n == l->room) {
         size_t room = l->room != 0 ? 2 * l->room : 256;
@@ -86,11 +96,10 @@ static int load_rep(struct loader *l, json_t *object, size_t line)
         run->reps = reps;
         l->room = room;
     }
-    rep.status = (enum pb_status)found;
     rep.group = group_of(rep.name, rep.alloc);
     if (rep.group == NULL)
         return -ENOMEM;
-    rep.json = json_incref(object);
+    json_incref(object);
     run->reps[run->reps_n++] = rep;
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The run: one child after another in the plan's order, each recorded before the next one starts. A
  * cell that goes wrong is a record; what ends a run early leaves it resumable. Exit codes are those
- * of the program: 0 good, 2 usage, 3 some cells failed, 4 another machine or one that lacks what is
+ * of the program: 0 good, 1 a regression, 2 usage, 3 some cells failed, 4 another machine or one that lacks what is
  * needed (a library, disk, descriptors), 5 nothing matched, 130 interrupted. Threads: one. May
  * touch: the folder of its run, standard error; SIGXFSZ, which is ignored from then on. */
 #ifndef PB_RUNNER_H
@@ -14,6 +14,7 @@
 
 enum pb_exit {
     PB_EXIT_GOOD = 0,
+    PB_EXIT_REGRESSION = 1,
     PB_EXIT_USAGE = 2,
     PB_EXIT_FAILED = 3,
     PB_EXIT_MACHINE = 4,

@@ -21,19 +21,12 @@ static bool has_interval(const struct pb_estimate *ratio)
     return ratio->n > 0 && !isnan(ratio->low);
 }
 
-/* The rule of every verdict but for the noise, of which the twins are the measure. */
-static bool differs(const struct pb_estimate *ratio)
-{
-    return (ratio->low > 1 || ratio->high < 1) &&
-           fabs(log(ratio->value)) > log1p(PB_VERDICT_LEAST_EFFECT);
-}
-
 void pb_selftest_count_twins(const struct pb_summary *summary, struct pb_selftest_tally *tally)
 {
     for (size_t i = 0; i < summary->groups_n; i++) {
         const struct pb_summary_row *twin = summary->groups[i].twin;
         if (twin != NULL && has_interval(&twin->ratio))
-            note(tally, &twin->ratio, differs(&twin->ratio));
+            note(tally, &twin->ratio, pb_differs(&twin->ratio, 0));
     }
 }
 

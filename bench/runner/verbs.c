@@ -14,6 +14,7 @@
 #include "runner/report.h"
 #include "runner/runner.h"
 #include "runner/selftest.h"
+#include "runner/verbs_shared.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -21,10 +22,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { MESSAGE_MAX = 512 };
 
 /* The run that this process made, "" if none: its records outlive a broken standard output. */
 static char run_made[PATH_MAX];
@@ -55,116 +54,39 @@ static json_t *matrix_options(const struct pb_args *args)
     return options;
 }
 
-static bool wants_colour(const char *when, FILE *out)
-{
-    const char *no = getenv("NO_COLOR"), *force = getenv("FORCE_COLOR"), *term = getenv("TERM");
-    if (when != NULL && strcmp(when, "auto") != 0)
-        return strcmp(when, "always") == 0;
-    if (no != NULL && no[0] != '\0')
-        return false;
-    if (force != NULL && force[0] != '\0')
-        return true;
-    return isatty(fileno(out)) && term != NULL && strcmp(term, "dumb") != 0;
-}
-
-/* What COLUMNS says goes before what the terminal says; 0: neither says anything. */
-static unsigned columns(FILE *out)
-{
-    struct winsize window = {0};
-    const char *text = getenv("COLUMNS");
-    char *end;
-    unsigned long given = text != NULL ? strtoul(text, &end, 10) : 0;
-    if (given > 0 && given <= USHRT_MAX && *end == '\0')
-        return (unsigned)given;
-    return ioctl(fileno(out), TIOCGWINSZ, &window) == 0 ? window.ws_col : 0;
-}
-
-static int complain(const char *message, int code)
-{
-    fprintf(stderr, "%s\n", message);
-    return code;
-}
-
-static int report_format(const char *name)
-{
-    static const char *const names[] = {"table", "json", "csv", "markdown"};
-    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
-        if (name == NULL || strcmp(names[i], name) == 0)
-            return i;
-    return -1;
-}
-
-/* What the report is asked for is checked before an hour of measuring, not after it. */
-static int check_words(const struct pb_args *args)
-{
-    const char *format = pb_args_value(args, "format"), *when = pb_args_value(args, "color");
-    if (report_format(format) < 0) {
-        fprintf(stderr, "--format: unknown format '%s'; allowed: table, json, csv, markdown\n",
-                format);
-        return PB_EXIT_USAGE;
-    }
-    if (when != NULL && strcmp(when, "always") != 0 && strcmp(when, "never") != 0 &&
-        strcmp(when, "auto") != 0) {
-        fprintf(stderr, "--color: unknown value '%s'; allowed: always, never, auto\n", when);
-        return PB_EXIT_USAGE;
-    }
-    return 0;
-}
-
-/* A variant's canonical name; what is none stays as it is, for the report to say so. */
-static const char *canonical(const char *text, struct pb_variant *variant)
-{
-    char message[MESSAGE_MAX];
-    if (text == NULL || pb_variant_parse(text, variant, message, sizeof message) != 0)
-        return text;
-    return variant->label;
-}
-
-static int load(const char *name, struct pb_run **run)
-{
-    char message[MESSAGE_MAX] = "";
-    if (name != NULL && name[0] == '\0')
-        return complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
-    if (pb_run_load(name, run, message, sizeof message) != 0)
-        return complain(message, PB_EXIT_USAGE);
-    if ((*run)->torn)
-        fprintf(stderr, "%s: the last line was cut off and is left out\n", (*run)->folder);
-    return 0;
-}
-
 static int print_report(const struct pb_run *run, const struct pb_args *args)
 {
-    char message[MESSAGE_MAX] = "";
+    char message[PB_VERB_MESSAGE_MAX] = "";
     struct pb_variant variant;
-    int format = report_format(pb_args_value(args, "format"));
+    int format = pb_verb_format(pb_args_value(args, "format"));
     struct pb_report_options options = {
-        .reference = canonical(pb_args_value(args, "reference"), &variant),
+        .reference = pb_verb_variant(pb_args_value(args, "reference"), &variant),
         .metric = pb_args_value(args, "metric"),
         .format = (enum pb_report_format)format,
-        .colour = wants_colour(pb_args_value(args, "color"), stdout),
-        .width = columns(stdout)};
+        .colour = pb_verb_colour(pb_args_value(args, "color"), stdout),
+        .width = pb_verb_columns(stdout)};
     if (strcmp(args->verb->name, "report") != 0)
         options.reference = NULL; /* the run has it already */
     if (pb_report_check(run, &options, message, sizeof message) != 0)
-        return complain(message, PB_EXIT_USAGE);
+        return pb_verb_complain(message, PB_EXIT_USAGE);
     errno = 0;
     int error = pb_report(run, &options, stdout);
     if (ferror(stdout)) { /* said once, at the end */
         output_error = errno;
         return 0;
     }
-    return error == 0 ? 0 : complain(strerror(-error), PB_EXIT_USAGE);
+    return error == 0 ? 0 : pb_verb_complain(strerror(-error), PB_EXIT_USAGE);
 }
 
 static int draw(const struct pb_run *run, const char *const *names, const char *reference,
                 const char *out)
 {
-    char folder[PATH_MAX], message[MESSAGE_MAX] = "";
+    char folder[PATH_MAX], message[PB_VERB_MESSAGE_MAX] = "";
     snprintf(folder, sizeof folder, "%s/plots", run->folder);
     int error = pb_figures(run, names, reference, out != NULL ? out : folder, stderr, message,
                            sizeof message);
     if (error != 0)
-        return complain(message, error == -EINVAL ? PB_EXIT_USAGE : PB_EXIT_MACHINE);
+        return pb_verb_complain(message, error == -EINVAL ? PB_EXIT_USAGE : PB_EXIT_MACHINE);
     return 0;
 }
 
@@ -172,17 +94,17 @@ static int draw(const struct pb_run *run, const char *const *names, const char *
 
 static int verb_list(const struct pb_args *args)
 {
-    char message[MESSAGE_MAX] = "";
+    char message[PB_VERB_MESSAGE_MAX] = "";
     int error = pb_list(args->rest, (size_t)args->rest_n, pb_args_value(args, "json") != NULL,
                         stdout, message, sizeof message);
-    return error == 0 ? 0 : complain(message, PB_EXIT_USAGE);
+    return error == 0 ? 0 : pb_verb_complain(message, PB_EXIT_USAGE);
 }
 
 static int verb_describe(const struct pb_args *args)
 {
-    char message[MESSAGE_MAX] = "";
+    char message[PB_VERB_MESSAGE_MAX] = "";
     int error = pb_describe(args->rest[0], stdout, message, sizeof message);
-    return error == 0 ? 0 : complain(message, PB_EXIT_USAGE);
+    return error == 0 ? 0 : pb_verb_complain(message, PB_EXIT_USAGE);
 }
 
 static struct pb_request request_of(const struct pb_args *args)
@@ -211,7 +133,7 @@ static int show(const struct pb_args *args, const char *folder, int code)
     if (folder[0] == '\0')
         return code;
     snprintf(run_made, sizeof run_made, "%s", folder);
-    int shown = load(folder, &run);
+    int shown = pb_verb_load(folder, &run);
     if (shown == 0)
         shown = print_report(run, args);
     if (shown == 0 && pb_args_value(args, "figures") != NULL && code != PB_EXIT_INTERRUPTED)
@@ -228,7 +150,7 @@ static int show(const struct pb_args *args, const char *folder, int code)
 static int check_table(const struct pb_args *args)
 {
     const char *metric = pb_args_value(args, "metric");
-    if (check_words(args) != 0)
+    if (pb_verb_check(args) != 0)
         return PB_EXIT_USAGE;
     if (metric != NULL && pb_metric_index(metric) < 0) {
         fprintf(stderr,
@@ -256,7 +178,7 @@ static int verb_resume(const struct pb_args *args)
     if (check_table(args) != 0)
         return PB_EXIT_USAGE;
     if (args->rest[0][0] == '\0')
-        return complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
+        return pb_verb_complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
     const struct pb_taking_up how = {.run = args->rest[0],
                                      .program = PB_SELF,
                                      .quiet = pb_args_value(args, "quiet") != NULL,
@@ -268,9 +190,9 @@ static int verb_resume(const struct pb_args *args)
 static int verb_report(const struct pb_args *args)
 {
     struct pb_run *run = NULL;
-    if (check_words(args) != 0)
+    if (pb_verb_check(args) != 0)
         return PB_EXIT_USAGE;
-    int code = load(args->rest_n > 0 ? args->rest[0] : NULL, &run);
+    int code = pb_verb_load(args->rest_n > 0 ? args->rest[0] : NULL, &run);
     if (code == 0)
         code = print_report(run, args);
     pb_run_free(run);
@@ -281,23 +203,23 @@ static int verb_plot(const struct pb_args *args)
 {
     struct pb_run *run = NULL;
     struct pb_variant variant;
-    int code = load(args->rest_n > 0 ? args->rest[0] : NULL, &run);
+    int code = pb_verb_load(args->rest_n > 0 ? args->rest[0] : NULL, &run);
     if (code == 0) /* getopt leaves a NULL behind the last argument */
-        code =
-            draw(run, args->rest_n > 0 ? (const char *const *)args->rest + 1 : NULL,
-                 canonical(pb_args_value(args, "reference"), &variant), pb_args_value(args, "out"));
+        code = draw(run, args->rest_n > 0 ? (const char *const *)args->rest + 1 : NULL,
+                    pb_verb_variant(pb_args_value(args, "reference"), &variant),
+                    pb_args_value(args, "out"));
     pb_run_free(run);
     return code;
 }
 
 static int verb_doctor(const struct pb_args *args)
 {
-    char line[MESSAGE_MAX * 2];
+    char line[PB_VERB_MESSAGE_MAX * 2];
     const struct pb_doctor_request request = {.program = PB_SELF,
                                               .json = pb_args_value(args, "json") != NULL,
                                               .strict = pb_args_value(args, "strict-env") != NULL};
     return pb_doctor(&request, stdout, line, sizeof line) ? PB_EXIT_GOOD
-                                                          : complain(line, PB_EXIT_MACHINE);
+                                                          : pb_verb_complain(line, PB_EXIT_MACHINE);
 }
 
 static int verb_answer(const struct pb_args *args)
@@ -330,6 +252,34 @@ static const struct pb_verb verbs[] = {
      "RUN is a folder, or a name under results; the newest if it is left out.", verb_report},
     {"plot", "[RUN [FIGURE...]]", 0, 32, "draw the figures of a run (SVG, PNG, and their data)",
      "RUN is a folder, or a name under results; the newest if it is left out.", verb_plot},
+    {"compare", "BASE [NEW]", 1, 2, "two runs, or two variants of one run, and a gate for builds",
+     "BASE and NEW are runs (a folder, a name under results, @BASELINE; NEW: the newest if it is\n"
+     "left out), or variants of them: RUN:VARIANT. Ratios are NEW over BASE.\n"
+     "Variants of one run are paired by block. Two runs are two sessions: the machine's drift\n"
+     "between them is in the ratio. Machines, builds, seeds and work that differ are refused.\n"
+     "A threshold is broken when the interval, made wide enough for the number of comparisons\n"
+     "(Holm), lies wholly beyond it on the bad side, with 6 values or more on each side, and the\n"
+     "change is larger than that between the A/A twins. With --fail-on, exit code 3 says that\n"
+     "cells of BASE have no figures in NEW; 5: there was nothing to compare or to judge.",
+     pb_verb_compare},
+    {"baseline", "set NAME RUN | list | remove NAME", 1, 3, "names for runs to compare with: @NAME",
+     "A baseline is a file of one line in results/baselines; commit it to share it.",
+     pb_verb_baseline},
+    {"export", "[RUN]", 0, 1, "a run in the formats of other programs",
+     "RUN is a folder, a name under results or @BASELINE; the newest if it is left out. Formats:\n"
+     "gb           Google Benchmark's JSON, every repetition: compare.py, Conbench\n"
+     "gb-medians   the same, one entry a cell: github-action-benchmark\n"
+     "csv          a row a repetition and metric (RFC 4180)\n"
+     "md           the report as Markdown\n"
+     "hgrm         HdrHistogram percentile distributions; with -o a folder, a file each\n"
+     "hlog         HdrHistogram interval log, V2 compressed\n"
+     "bmf          Bencher Metric Format: medians with their intervals\n"
+     "openmetrics  OpenMetrics text: medians with their intervals",
+     pb_verb_export},
+    {"index", "[RUN...]", 0, 64, "bring results/index.sqlite up to date and list its runs",
+     "The index is made from the records, for questions across runs (sqlite3; the tables are in\n"
+     "results/index.sql). Deleting it loses nothing.",
+     pb_verb_index},
     {"poolmon", "TARGET", 1, 1, "who allocated how much, by pool tag",
      "TARGET is a run with variants that have tags=on: while it goes on, the cell at work; else "
      "its\n"

@@ -6,6 +6,7 @@
 #define WHAT   "What runs (each takes the place of the matrix's own)"
 #define HOW    "How it is measured"
 #define OUTPUT "Output"
+#define TAKEN  "What is taken"
 
 const struct pb_flag pb_verb_flags[] = {
     {MATRIX, "alloc", 'a', "LIST", "variants: pool,zone:lock=ticket,jemalloc", WHAT},
@@ -66,6 +67,20 @@ const struct pb_flag pb_verb_flags[] = {
     {"poolmon", "sort", 's', "COLUMN", "tag, allocs, frees, diff, bytes, per-alloc", OUTPUT},
     {"poolmon", "type", 't', "TYPE", "nonp, paged, both", OUTPUT},
     {"poolmon", "cell", 0, "REGEX", "of a run's records, only cells whose name matches", OUTPUT},
+    {"compare", "metric", 'm', "LIST", "metrics (standard: ns_per_op, and those of --fail-on)",
+     TAKEN},
+    {"compare", "fail-on", 0, "LIST", "exit 1 if worse by more: '>5%', '>1.05x', 'METRIC>5%'",
+     TAKEN},
+    {"compare", "variants", 0, "A,B", "two variants of BASE, paired by block", TAKEN},
+    {"compare export", "filter", 'f', "REGEX", "only cells whose name matches (POSIX extended)",
+     TAKEN},
+    {"compare", "any-machine", 0, NULL, "machines that differ as well", TAKEN},
+    {"compare", "any-build", 0, NULL, "debug and sanitizer builds, other flags as well", TAKEN},
+    {"compare", "format", 0, "FORMAT", "table, json, csv, markdown", OUTPUT},
+    {"export", "to", 't', "FORMAT",
+     "gb, gb-medians, csv, md, hgrm, hlog, bmf, openmetrics (see above)", OUTPUT},
+    {"export", "out", 'o', "FILE", "where it goes (standard: standard output)", OUTPUT},
+    {"index", "rebuild", 0, NULL, "from nothing", OUTPUT},
     {"*", "help", 'h', NULL, "this page", OUTPUT},
     {0},
 };

@@ -59,4 +59,20 @@ int pb_rate(const double *work, const double *seconds, size_t n, double *rate);
  * mid-ranks and dropping). Source: as pb_paired_ratio. */
 int pb_signed_rank_p(const double *d, size_t n, double *p);
 
+/* Ratio of two samples without pairs, a over b, all positive: exp of the Hodges-Lehmann estimate (median
+ * of the n m differences) of the shift ln a - ln b, with the interval from inverting the exact
+ * Mann-Whitney test (normal approximation where n or m is above 50). out->n is the smaller of n and m.
+ * Samples of two sessions differ by the drift between them too, which no interval from within can tell.
+ * Source: Hollander, Wolfe and Chicken, as above, 4.1-4.3. Returns 0; -EINVAL (an empty sample, or a
+ * confidence that is none); -EDOM for values that are not positive and finite; -ENOMEM. */
+int pb_unpaired_ratio(const double *a, size_t n, const double *b, size_t m, double confidence,
+                      struct pb_estimate *out);
+
+/* The exact two-sided p-value of the Mann-Whitney test that a and b do not differ; an equal pair counts
+ * against a difference, so that ties make p larger, never smaller. Returns as above. */
+int pb_rank_sum_p(const double *a, size_t n, const double *b, size_t m, double *p);
+
+/* The smallest p that samples of these sizes can reach: 2 / C(n + m, n). */
+double pb_rank_sum_least_p(size_t n, size_t m);
+
 #endif

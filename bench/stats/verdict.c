@@ -10,12 +10,10 @@ bool pb_equivalent(const struct pb_estimate *narrow, double delta)
     return narrow->n > 0 && narrow->low >= 1 / (1 + delta) && narrow->high <= 1 + delta;
 }
 
-/* Whether a difference is beyond chance, noise and the least effect. */
-static bool differs(const struct pb_comparison *c)
+bool pb_differs(const struct pb_estimate *ratio, double bound)
 {
-    double least = fmax(log1p(PB_VERDICT_LEAST_EFFECT), c->bound);
-    return (c->ratio.low > 1 || c->ratio.high < 1) && c->p <= PB_VERDICT_ALPHA &&
-           fabs(log(c->ratio.value)) > least;
+    double least = fmax(log1p(PB_VERDICT_LEAST_EFFECT), bound);
+    return (ratio->low > 1 || ratio->high < 1) && fabs(log(ratio->value)) > least;
 }
 
 enum pb_verdict pb_verdict(const struct pb_comparison *comparison)
@@ -25,7 +23,8 @@ enum pb_verdict pb_verdict(const struct pb_comparison *comparison)
         return PB_VERDICT_UNKNOWN;
     if (pb_equivalent(&comparison->narrow, comparison->delta))
         return PB_VERDICT_SAME;
-    if (comparison->better == 0 || !differs(comparison))
+    if (comparison->better == 0 || comparison->p > PB_VERDICT_ALPHA ||
+        !pb_differs(ratio, comparison->bound))
         return PB_VERDICT_NONE;
     return (ratio->value > 1) == (comparison->better > 0) ? PB_VERDICT_BETTER : PB_VERDICT_WORSE;
 }

@@ -45,6 +45,10 @@ enum pb_verdict pb_verdict(const struct pb_comparison *comparison);
  * 1987; on the logarithm, as of bioequivalence. False without an interval. */
 bool pb_equivalent(const struct pb_estimate *narrow, double delta);
 
+/* Whether 1 lies outside of the interval and |ln ratio| is above both `bound` and the least effect.
+ * False without an interval. */
+bool pb_differs(const struct pb_estimate *ratio, double bound);
+
 /* '+', '-', '=', '~', and ' ' for what cannot be said. */
 char pb_verdict_sign(enum pb_verdict verdict);
 

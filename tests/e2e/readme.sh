@@ -18,7 +18,7 @@ expect 0 "$BIN/poolbench" run quick --filter '^pair/' --alloc pool,zone --thread
 printf "a 0 1 64\nf 0 1\n" >FILE.txt
 
 while IFS= read -r line; do
-    line=$(echo "$line" | sed "s#build/release/bin/#$BIN/#g; s#build/release #${BIN%/bin} #; s# FILE\b# FILE.txt#; s#^poolbench#$BIN/poolbench#; s# RUN\b# results/$(ls results | tail -n 1)#; s# \[[^]]*\]##g")
+    line=$(echo "$line" | sed "s#build/release/bin/#$BIN/#g; s#build/release #${BIN%/bin} #; s# FILE\b# FILE.txt#; s#^poolbench#$BIN/poolbench#; s# RUN\b# $(ls -d results/[0-9]* | tail -n 1)#; s# \[[^]]*\]##g")
     case $line in
     *' run standard'*) line="${line%% run*} plan standard" ;; # an hour: its plan stands for it
     *' run '*--blocks*) ;;
