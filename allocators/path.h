@@ -42,8 +42,9 @@ struct pb_path_delays {
 extern _Thread_local unsigned pb_path_taken __attribute__((tls_model("initial-exec")));
 extern struct pb_path_delays pb_path_delays;
 
-/* Spins for at least `ns`, and at most a reading of the clock longer. A test counts with a function
- * of its own, set before any thread. */
+/* Spins for `ns` and one or two readings of the clock: so much more whatever `ns` is, which a slope
+ * over several delays does not have in it. A test counts with a function of its own, set before any
+ * thread. */
 extern void (*pb_path_wait)(uint64_t ns);
 
 /* A site further down a slow path: the way is noted. */
