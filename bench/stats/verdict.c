@@ -23,7 +23,7 @@ enum pb_verdict pb_verdict(const struct pb_comparison *comparison)
         return PB_VERDICT_UNKNOWN;
     if (pb_equivalent(&comparison->narrow, comparison->delta))
         return PB_VERDICT_SAME;
-    if (comparison->better == 0 || comparison->p > PB_VERDICT_ALPHA ||
+    if (comparison->better == 0 || !(comparison->p <= PB_VERDICT_ALPHA) ||
         !pb_differs(ratio, comparison->bound))
         return PB_VERDICT_NONE;
     return (ratio->value > 1) == (comparison->better > 0) ? PB_VERDICT_BETTER : PB_VERDICT_WORSE;
