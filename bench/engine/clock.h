@@ -16,6 +16,7 @@ struct pb_clock {
     double overhead_ns;     /* mean of an empty begin/end pair; subtracted from means, never from
                                percentiles */
     uint64_t overhead_ticks; /* its median */
+    double overhead_range_ns; /* its interquartile range */
 };
 
 /* Calibrates against CLOCK_MONOTONIC_RAW (about 20 ms). Returns the one clock; the same at each call. */
@@ -23,6 +24,10 @@ const struct pb_clock *pb_clock_open(void);
 
 double pb_clock_ns(uint64_t ticks);
 uint64_t pb_clock_ticks(double ns);
+
+/* The least that can be told of a single timed call: the quantum, or the interquartile range of an
+ * empty begin/end pair where that is more. No percentile of calls is published below it. */
+double pb_clock_resolution_ns(void);
 
 static inline uint64_t pb_ticks_fallback(void)
 {

@@ -98,6 +98,21 @@ static int write_result(int out, const struct pb_cell_result *result, const stru
     return length > 0 ? 0 : -EIO;
 }
 
+/* What the runner tells a child beside the cell's spec, as it is the run's and the block's. */
+static void read_run(const json_t *json, struct pb_cell_spec *spec, struct pb_setup *setup)
+{
+    json_int_t bytes = json_integer_value(json_object_get(json, "memory_limit"));
+    json_int_t padding = json_integer_value(json_object_get(json, "padding"));
+    json_int_t layout = json_integer_value(json_object_get(json, "layout"));
+    const json_t *seed = json_object_get(json_object_get(json, "setup"), "seed");
+    spec->memory_limit = bytes > 0 ? (uint64_t)bytes : 0;
+    spec->layout = layout > 0 ? (unsigned)layout : 0;
+    *setup = (struct pb_setup){.given = json_is_integer(seed),
+                               .seed = (uint64_t)json_integer_value(seed),
+                               .environment_pad = padding > 0 ? (uint64_t)padding : 0,
+                               .layout = spec->layout};
+}
+
 /* The topology is the harness's, not the cell's, and comes first. */
 static void run_cell(struct pb_shell *shell, struct gbench_row *row)
 {
@@ -130,10 +145,15 @@ int pb_child_run(int in, int out)
         fprintf(stderr, "poolbench child: %s\n", message);
         return 2;
     }
-    json_int_t bytes = json_integer_value(json_object_get(json, "memory_limit"));
-    shell.spec.memory_limit = bytes > 0 ? (uint64_t)bytes : 0;
+    struct pb_setup setup;
+    read_run(json, &shell.spec, &setup);
     json_decref(json);
+    if (setup.given) {
+        pb_setup_draw(&setup);
+        pb_setup_apply(&setup);
+    }
     run_cell(&shell, &row);
+    result.setup = setup; /* the cell begins with an empty result */
     int error = write_result(out, &result, &row);
     pb_cell_result_free(&result);
     return error == 0 ? 0 : 1;
