@@ -5,6 +5,7 @@
  * is taken. */
 #include "path.h"
 #include "runner/cell_internal.h"
+#include "runner/delay.h"
 #include "runner/tags.h"
 
 #include <errno.h>
@@ -127,7 +128,7 @@ const char *pb_cell_impossible(const struct pb_cell_spec *spec, const struct pb_
                                unsigned capabilities, unsigned workers)
 {
     unsigned flags = workload->flags;
-    bool open = strcmp(spec->arrival, "closed") != 0, delayed = strcmp(spec->delay, "none") != 0;
+    bool open = strcmp(spec->arrival, "closed") != 0;
     if ((capabilities & PB_CAP_ONE_BLOCK) != 0 && (flags & PB_WORKLOAD_MANY_BLOCKS) != 0)
         return "a floor has one block a thread; this workload holds more";
     if ((capabilities & PB_CAP_REMOTE_FREE) == 0 && (flags & PB_WORKLOAD_REMOTE_FREE) != 0 &&
@@ -138,8 +139,6 @@ const char *pb_cell_impossible(const struct pb_cell_spec *spec, const struct pb_
                "other";
     if (open && strcmp(spec->start, "cold") == 0)
         return "a heap is cold once: its first use is timed as a whole, not step by step";
-    if (delayed && (capabilities & PB_CAP_LIBRARY) != 0)
-        return "no delay can be planted in a library";
     return NULL;
 }
 
@@ -150,6 +149,8 @@ static int cell_variant(struct pb_cell *cell)
         return pb_cell_refuse(cell, PB_FAILED, message);
     const char *impossible =
         pb_cell_impossible(cell->spec, cell->workload, cell->variant.ops->capabilities, cell->n);
+    if (impossible == NULL)
+        impossible = pb_delay_impossible(&cell->variant, cell->spec->delay);
     if (impossible != NULL)
         return pb_cell_refuse(cell, PB_SKIPPED, impossible);
     return 0;

@@ -102,15 +102,10 @@ static int write_result(int out, const struct pb_cell_result *result, const stru
 static void read_run(const json_t *json, struct pb_cell_spec *spec, struct pb_setup *setup)
 {
     json_int_t bytes = json_integer_value(json_object_get(json, "memory_limit"));
-    json_int_t padding = json_integer_value(json_object_get(json, "padding"));
-    json_int_t layout = json_integer_value(json_object_get(json, "layout"));
     const json_t *seed = json_object_get(json_object_get(json, "setup"), "seed");
     spec->memory_limit = bytes > 0 ? (uint64_t)bytes : 0;
-    spec->layout = layout > 0 ? (unsigned)layout : 0;
     *setup = (struct pb_setup){.given = json_is_integer(seed),
-                               .seed = (uint64_t)json_integer_value(seed),
-                               .environment_pad = padding > 0 ? (uint64_t)padding : 0,
-                               .layout = spec->layout};
+                               .seed = (uint64_t)json_integer_value(seed)};
 }
 
 /* The topology is the harness's, not the cell's, and comes first. */

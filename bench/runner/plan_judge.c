@@ -3,6 +3,7 @@
  * (a path without a loop) is left to the child, which says so in its record. */
 #include "runner/plan.h"
 
+#include "runner/delay.h"
 #include "runner/preload.h"
 
 #include <errno.h>
@@ -69,6 +70,8 @@ int pb_plan_judge(struct pb_plan_cell *cell, const struct pb_workload *workload,
         return -EINVAL;
     }
     const char *why = impossible(cell, workload, variant.ops->capabilities);
+    if (why == NULL)
+        why = pb_delay_impossible(&variant, spec->delay);
     if (error == -ENOTSUP)
         mark(cell, PB_SKIPPED, reason);
     else if (workload->unsuitable != NULL &&

@@ -16,11 +16,9 @@ enum { PB_SETUP_MMAP_PAGES = 256, PB_SETUP_BRK_BYTES = 64 << 10 };
 struct pb_setup {
     bool given; /* the runner said how; else all of it is 0 */
     uint64_t seed;
-    uint64_t environment_pad; /* bytes that the runner added to the environment */
-    uint64_t mmap_pad;        /* bytes that lie inaccessible in front of later mappings */
-    uint64_t brk_pad;         /* bytes that the break was moved by */
-    unsigned layout;          /* which placement of the program's code this is */
-    bool aslr;                /* the kernel varies addresses of this process */
+    uint64_t mmap_pad; /* bytes that lie inaccessible in front of later mappings */
+    uint64_t brk_pad;  /* bytes that the break was moved by */
+    bool aslr;         /* the kernel varies addresses of this process */
 };
 
 /* Draws the pads from the seed. Pure. */

@@ -66,10 +66,8 @@ static const struct field figure_fields[] = {
 /* Of a process that was told how to set itself up. */
 static const struct field setup_fields[] = {
     FIELD(pb_setup, U64, "seed", seed),
-    FIELD(pb_setup, U64, "environment_pad", environment_pad),
     FIELD(pb_setup, U64, "mmap_pad", mmap_pad),
     FIELD(pb_setup, U64, "brk_pad", brk_pad),
-    FIELD(pb_setup, UNSIGNED, "layout", layout),
     FIELD(pb_setup, BOOL, "aslr", aslr),
     {NULL, TEXT, 0, 0},
 };
