@@ -180,7 +180,9 @@ static struct pb_arrival cell_arrival(const struct pb_cell_spec *spec)
 static int cell_heap(struct pb_cell *cell)
 {
     char message[256] = "";
-    struct pb_heap_request request = {cell->c.block_bytes, cell->n, cell->c.expected_blocks};
+    /* a cold heap is not told what comes: that it grows is what is timed */
+    size_t expected = pb_cell_is_cold(cell) ? 0 : cell->c.expected_blocks;
+    struct pb_heap_request request = {cell->c.block_bytes, cell->n, expected};
     if (pb_limit_take(&cell->limit) != 0)
         return pb_cell_refuse(cell, PB_FAILED, "RLIMIT_DATA cannot be set, or VmData not be read");
     cell_delays(cell->spec);

@@ -455,7 +455,8 @@ static void moments_have_the_rate_asked_for(void **state)
             sum += ns;
             squares += ns * ns;
         }
-        double average = sum / DRAWN, deviation = sqrt(squares / DRAWN - average * average);
+        double average = sum / DRAWN,
+               deviation = sqrt(fmax(squares / DRAWN - average * average, 0.0));
         assert_true(fabs(average - 100.0 * US) < (poisson ? 2000.0 : 1.0));
         assert_true(fabs(deviation / average - poisson) < 0.03); /* exponential: as the mean */
         if (poisson)
