@@ -17,7 +17,7 @@
 #include <string.h>
 
 static char message[256];
-static struct pb_hist alloc_hist, free_hist, backs[PB_VIEW_N];
+static struct pb_hist alloc_hist, free_hist, body_hist, backs[PB_VIEW_N];
 
 static const struct pb_cell_spec a_spec = {
     .variant = "zone:lock=ticket",
@@ -140,6 +140,11 @@ static void a_result_crosses_with_its_histograms(void **state)
     pb_hist_record(&free_hist, 20);
     result.hists[PB_VIEW_ALLOC] = &alloc_hist;
     result.hists[PB_VIEW_FREE] = &free_hist;
+    pb_hist_clear(&body_hist);
+    pb_hist_record(&body_hist, 1250);
+    result.hists[PB_VIEW_BODY] = &body_hist;
+    result.paths = true;
+    snprintf(result.mark, sizeof result.mark, "rseq");
     int index = pb_metric_index("ns_per_op");
     assert_true(index >= 0);
     result.values[index] = 3.25;
@@ -161,7 +166,39 @@ static void a_result_crosses_with_its_histograms(void **state)
     assert_ptr_equal(back.hists[PB_VIEW_ALLOC], &backs[PB_VIEW_ALLOC]);
     assert_memory_equal(backs[PB_VIEW_ALLOC].counts, alloc_hist.counts, sizeof alloc_hist.counts);
     assert_int_equal(backs[PB_VIEW_FREE].n, 1);
+    assert_int_equal(json_object_size(json_object_get(json, "hist")), 3); /* what is there */
+    const json_t *hist = json_object_get(json, "hist");
+    assert_null(json_object_get(json_object_get(hist, "alloc"), "unit"));
+    assert_string_equal(json_string_value(json_object_get(json_object_get(hist, "body"), "unit")),
+                        "ps");
+    assert_int_equal(backs[PB_VIEW_BODY].n, 1);
+    assert_true(back.paths);
+    assert_string_equal(back.mark, "rseq");
+    assert_false(back.setup.given);
     json_decref(json);
+}
+
+/* Whatever became of the cell. */
+static void a_setup_crosses_with_every_status(void **state)
+{
+    (void)state;
+    for (int status = PB_OK; status < PB_STATUSES; status++) {
+        struct pb_cell_result result = a_result(), back;
+        result.status = (enum pb_status)status;
+        result.setup = (struct pb_setup){
+            .given = true, .seed = 7, .mmap_pad = 8192, .brk_pad = 48, .aslr = true};
+        json_t *json = through_text(pb_wire_result_to_json(&result));
+        assert_int_equal(pb_wire_result_from_json(json, &back, backs, message, sizeof message), 0);
+        assert_true(back.setup.given && back.setup.aslr);
+        assert_int_equal(back.setup.seed, 7);
+        assert_int_equal(back.setup.mmap_pad, 8192);
+        assert_int_equal(back.setup.brk_pad, 48);
+        json_object_del(json_object_get(json, "setup"), "brk_pad");
+        assert_int_equal(pb_wire_result_from_json(json, &back, backs, message, sizeof message),
+                         -EINVAL);
+        assert_non_null(strstr(message, "brk_pad"));
+        json_decref(json);
+    }
 }
 
 static void infinite_metrics_are_left_out_and_named(void **state)
@@ -263,6 +300,7 @@ int main(void)
         cmocka_unit_test(a_spec_with_any_key_missing_or_of_another_type_is_refused),
         cmocka_unit_test(texts_that_are_too_long_are_refused),
         cmocka_unit_test(a_result_crosses_with_its_histograms),
+        cmocka_unit_test(a_setup_crosses_with_every_status),
         cmocka_unit_test(infinite_metrics_are_left_out_and_named),
         cmocka_unit_test(a_result_that_is_not_ok_has_a_reason_and_no_figures),
         cmocka_unit_test(a_result_with_an_unknown_status_or_a_broken_histogram_is_refused),
