@@ -70,10 +70,12 @@ static int cell_audit(struct pb_cell *cell, uint64_t limit, struct pb_audit_resu
 
 /* Memory that the strategy held in the audit and gave back is the machine's again, and a first
  * touch of a guest's page costs an exit to its host: takes as much, touches it and gives it back.
- */
+ * Without an audit, as much as the workload says that it will hold. */
 static void cell_pretouch(struct pb_cell *cell)
 {
     uint64_t bytes = cell->c.live_peak_bytes, most = cell->spec->memory_limit;
+    if (bytes == 0)
+        bytes = cell->c.expected_blocks * cell->c.block_bytes;
     if (cell->audited && cell->audit.rss_peak_bytes > cell->audit.rss_end_bytes)
         bytes = cell->audit.rss_peak_bytes - cell->audit.rss_end_bytes;
     bytes += bytes / PRETOUCH_SLACK + PRETOUCH_LEAST;

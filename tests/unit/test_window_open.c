@@ -9,6 +9,8 @@
 
 #include "window_script.h"
 
+#include <math.h>
+
 enum { SECONDS = 3 };
 
 static struct pb_hist merged;

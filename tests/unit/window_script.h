@@ -7,7 +7,6 @@
 #include "engine/clock.h"
 #include "engine/window.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { WORKERS = 2, STEPS = 4000, RUNS_MAX = 8192, US = 1000, MS = 1000 * 1000 };
@@ -19,7 +18,7 @@ struct script {
     unsigned alloc_path, free_path;
     uint64_t alloc_ns;
     void (*in_step)(void); /* what a timed step does besides; may be NULL */
-    unsigned slower;       /* tenths that a run takes longer than the one before; 0: no time */
+    uint64_t run_ns;       /* that a run takes at least; 0: no time */
 };
 
 static struct script scripts[WORKERS];
@@ -51,8 +50,8 @@ static inline uint64_t script_run(struct pb_worker *worker, uint64_t steps)
     steps = steps < left ? steps : left;
     if (script->runs < RUNS_MAX)
         script->run_steps[script->runs] = steps;
-    if (script->slower > 0)
-        spin(20.0 * US * pow(1.0 + 0.1 * script->slower, (double)script->runs));
+    if (script->run_ns > 0)
+        spin((double)script->run_ns);
     script->runs++;
     script->done += steps;
     return steps;
