@@ -16,7 +16,6 @@ struct pb_clock {
     double overhead_ns;     /* mean of an empty begin/end pair; subtracted from means, never from
                                percentiles */
     uint64_t overhead_ticks; /* its median */
-    double overhead_range_ns; /* its interquartile range */
 };
 
 /* Calibrates against CLOCK_MONOTONIC_RAW (about 20 ms). Returns the one clock; the same at each call. */
