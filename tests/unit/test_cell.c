@@ -16,6 +16,7 @@
 #include "path.h"
 #include "runner/machine.h"
 #include "runner/wire.h"
+#include "trace/trace.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -338,6 +339,7 @@ int main(void)
         cmocka_unit_test(the_delay_is_planted_before_the_heap_is_opened),
         cmocka_unit_test(the_setup_is_in_the_answer_and_comes_from_its_seed),
     };
+    pb_trace_set_folder(PB_SOURCE_DIR "/bench/traces");
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (answer != NULL)
         json_decref(answer);
