@@ -27,7 +27,7 @@ static json_t *answer;
 static struct pb_cell_spec batch_of(const char *variant)
 {
     struct pb_cell_spec spec = {.workload = "batch",
-                                .params = "size=256,n=1000,ops=30000",
+                                .params = "size=256,n=1000,ops=12000",
                                 .pin = "none",
                                 .memory = "default",
                                 .start = "warm",
