@@ -30,7 +30,6 @@ enum {
 
 /* What there is until pb_clock_open has found something better. */
 static struct pb_clock the_clock = {.source = "clock_gettime", .ns_per_tick = 1.0};
-static double overhead_range_ns; /* the interquartile range of an empty begin/end pair */
 static bool opened;
 
 #if defined(__x86_64__)
@@ -149,6 +148,8 @@ static void measure_quantum(void)
         quantum++;
     the_clock.quantum_ns = pb_clock_ns(quantum);
 }
+
+static double overhead_range_ns; /* the interquartile range of an empty begin/end pair */
 
 static void measure_overhead(void)
 {
