@@ -171,6 +171,15 @@ static void close_session(struct pb_session *session)
     pb_arena_close(&arena);
 }
 
+/* Of one worker and kind, marked or not. */
+static struct pb_hist samples_of(const struct pb_session *session, unsigned worker,
+                                 enum pb_kind kind)
+{
+    struct pb_hist all = session->samples[worker].kinds[kind][0];
+    pb_hist_merge(&all, &session->samples[worker].kinds[kind][1]);
+    return all;
+}
+
 static void every_phase_begins_runs_and_ends_on_every_worker(void **state)
 {
     (void)state;
@@ -281,7 +290,7 @@ static void a_gap_of_one_times_every_step(void **state)
     for (unsigned i = 0; i < WORKERS; i++) {
         assert_int_equal(diaries[i].timed, STEPS + i);
         assert_int_equal(diaries[i].runs, 0);
-        assert_int_equal(session.alloc_hists[i].n, STEPS + i);
+        assert_int_equal(samples_of(&session, i, PB_KIND_ALLOC_HIT).n, STEPS + i);
     }
     close_session(&session);
 }
@@ -296,14 +305,17 @@ static void timed_steps_are_recorded_in_nanoseconds(void **state)
     diaries[2].makes = 0;
     assert_int_equal(pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX), 0);
     assert_int_equal(pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX), 0); /* anew */
-    assert_int_equal(session.alloc_hists[0].n, diaries[0].timed);
-    assert_int_equal(session.free_hists[0].n, diaries[0].timed);
-    assert_true(fabs((double)session.alloc_hists[0].max - 1000.0) <= tick + 1.0);
-    assert_int_equal(session.alloc_hists[0].max, session.alloc_hists[0].min);
-    assert_true(fabs((double)session.free_hists[0].min - 5000.0) <= tick + 1.0);
-    assert_int_equal(session.alloc_hists[1].n, diaries[1].timed);
-    assert_int_equal(session.free_hists[1].n, 0);
-    assert_int_equal(session.alloc_hists[2].n, 0);
+    assert_int_equal(samples_of(&session, 0, PB_KIND_ALLOC_HIT).n, diaries[0].timed);
+    assert_int_equal(samples_of(&session, 0, PB_KIND_FREE_LOCAL).n, diaries[0].timed);
+    assert_true(fabs((double)samples_of(&session, 0, PB_KIND_ALLOC_HIT).max - 1000.0) <=
+                tick + 1.0);
+    assert_int_equal(samples_of(&session, 0, PB_KIND_ALLOC_HIT).max,
+                     samples_of(&session, 0, PB_KIND_ALLOC_HIT).min);
+    assert_true(fabs((double)samples_of(&session, 0, PB_KIND_FREE_LOCAL).min - 5000.0) <=
+                tick + 1.0);
+    assert_int_equal(samples_of(&session, 1, PB_KIND_ALLOC_HIT).n, diaries[1].timed);
+    assert_int_equal(samples_of(&session, 1, PB_KIND_FREE_LOCAL).n, 0);
+    assert_int_equal(samples_of(&session, 2, PB_KIND_ALLOC_HIT).n, 0);
     assert_true(diaries[2].timed > 0);
     close_session(&session);
 }
@@ -315,8 +327,8 @@ static void without_sampling_nothing_is_timed(void **state)
     open_session(&session, 0);
     assert_int_equal(pb_session_run(&session, PB_PHASE_RATE, &loop, UINT64_MAX), 0);
     assert_int_equal(pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX), 0);
-    assert_null(session.alloc_hists);
-    assert_null(session.free_hists);
+    assert_null(session.samples);
+    assert_null(session.body_hists);
     assert_null(session.gaps);
     for (unsigned i = 0; i < WORKERS; i++) {
         assert_int_equal(diaries[i].timed, 0);
