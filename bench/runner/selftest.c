@@ -112,26 +112,30 @@ static void free_run(struct pb_run *run, struct pb_summary *summary)
 /* --- the table -----------------------------------------------------------------------------------
  */
 
-/* An experiment's line. `least` and `most`: how many of all may count, of 40. */
+/* What of an experiment is right: of 40 comparisons at most, or at least, so many. */
+struct rule {
+    bool at_least;
+    size_t of_40;
+};
+
+/* In proportion for another number of comparisons; one that could not be made is not right. */
+static bool holds(const struct state *s, const struct pb_selftest_tally *tally, struct rule rule)
+{
+    size_t counted = tally->counted * 40, bound = rule.of_40 * tally->comparisons;
+    return tally->comparisons == s->comparisons &&
+           (rule.at_least ? counted >= bound : counted <= bound);
+}
+
 static void print_line(struct state *s, const char *name, const char *what,
-                       const struct pb_selftest_tally *tally, bool good, const char *rule)
+                       const struct pb_selftest_tally *tally, struct rule rule)
 {
+    bool good = holds(s, tally, rule);
     s->failed |= !good;
-    printf("%-26s %3zu of %-3zu %-28s ratios %.4f to %.4f   %s: %s\n", name, tally->counted,
-           tally->comparisons, what, tally->least, tally->most, rule,
+    printf("%-21s %3zu of %-3zu %-22s  at %s %zu of 40  ratios %.4f to %.4f, widest interval "
+           "%.1f %%: %s\n",
+           name, tally->counted, tally->comparisons, what, rule.at_least ? "least" : "most",
+           rule.of_40, tally->least, tally->most, 100 * tally->widest,
            good ? "as it should be" : "NOT as it should be");
-}
-
-/* The share of 40 that the experiments are judged by, for another number of comparisons: at most
- * `forty` of 40, rounded in the strict direction for a floor and never below for a ceiling. */
-static bool at_most(const struct pb_selftest_tally *tally, size_t forty)
-{
-    return tally->comparisons > 0 && tally->counted * 40 <= forty * tally->comparisons;
-}
-
-static bool at_least(const struct pb_selftest_tally *tally, size_t forty)
-{
-    return tally->comparisons > 0 && tally->counted * 40 >= forty * tally->comparisons;
 }
 
 /* --- the experiments -----------------------------------------------------------------------------
@@ -162,7 +166,7 @@ static int try_twins(struct state *s)
         if (code != PB_EXIT_GOOD)
             return code;
     }
-    print_line(s, "A/A", "called different", &tally, at_most(&tally, 2), "at most 2 of 40");
+    print_line(s, "A/A", "called different", &tally, (struct rule){false, 2});
     return PB_EXIT_GOOD;
 }
 
@@ -204,10 +208,8 @@ static int try_planted(struct state *s)
         double truth = pb_selftest_truth(HALF_LINKS, half, LINKS, whole, 1030);
         pb_selftest_count_sign(&summary, CHAIN(1100), '-', &ten);
         pb_selftest_count_covered(&summary, CHAIN(1030), truth, &three);
-        print_line(s, "planted, 10 % slower", "found slower", &ten, at_least(&ten, 38),
-                   "at least 38 of 40");
-        print_line(s, "planted, 3 % slower", "intervals hold the truth", &three,
-                   at_least(&three, 36), "at least 36 of 40");
+        print_line(s, "planted, 10 % slower", "found slower", &ten, (struct rule){true, 38});
+        print_line(s, "planted, 3 % slower", "intervals hold it", &three, (struct rule){true, 36});
         printf("  chains of %d and %d links: %.1f and %.1f ns; so 1030 links are %.4f\n",
                HALF_LINKS, LINKS, half, whole, truth);
     }

@@ -22,6 +22,7 @@ struct pb_selftest_tally {
     size_t comparisons; /* those that have an interval */
     size_t counted;     /* of them, those that did what the experiment counts */
     double least, most; /* ratios */
+    double widest;      /* the widest interval: its ends' ratio less 1 */
 };
 
 struct pb_summary;

@@ -11,6 +11,7 @@ static void note(struct pb_selftest_tally *tally, const struct pb_estimate *rati
     bool first = tally->comparisons == 0;
     tally->least = first ? ratio->value : fmin(tally->least, ratio->value);
     tally->most = first ? ratio->value : fmax(tally->most, ratio->value);
+    tally->widest = fmax(tally->widest, ratio->high / ratio->low - 1);
     tally->comparisons++;
     tally->counted += counts;
 }

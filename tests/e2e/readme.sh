@@ -20,6 +20,7 @@ printf "a 0 1 64\nf 0 1\n" >FILE.txt
 while IFS= read -r line; do
     line=$(echo "$line" | sed "s#build/release/bin/#$BIN/#g; s#build/release #${BIN%/bin} #; s# FILE\b# FILE.txt#; s#^poolbench#$BIN/poolbench#; s# RUN\b# $(ls -d results/[0-9]* | tail -n 1)#; s# \[[^]]*\]##g")
     case $line in
+    *' selftest') line="$line --comparisons 4 --out selftest" ;;
     *' run standard'*) line="${line%% run*} plan standard" ;; # an hour: its plan stands for it
     *' run '*--blocks*) ;;
     *' run '*) line="$line --blocks 1 --alloc pool,zone --threads 1 --out again" ;;
@@ -27,6 +28,7 @@ while IFS= read -r line; do
     rm -rf again
     code=0
     sh -c "$line" >out 2>err </dev/null || code=$?
+    case $line in *selftest*) [ $code != 3 ] || code=0 ;; esac # a busy machine is told so
     [ $code = 0 ] || { sanitized && [ $code = 4 ]; } || fail "exit $code: $line
 $(cat err)"
     [ -s out ] || [ -s err ] || fail "prints nothing: $line"
