@@ -137,11 +137,12 @@ static bool known(const struct pb_plan *plan, const char *id)
     return false;
 }
 
-/* Seconds of a repetition: a step is taken to cost 20 ns in each of three timed phases, and each
- * cell a twentieth of a second around them. */
+/* Seconds of a repetition: a step is taken to cost 20 ns in each of the warm-up, the rate window,
+ * the tail and a quarter of a window of batches, and each cell a twentieth of a second around them.
+ */
 static double nominal_seconds(const struct builder *b)
 {
-    static const double step = 60e-9, around = 0.05, unknown_steps = 2e6;
+    static const double step = 65e-9, around = 0.05, unknown_steps = 2e6;
     const struct pb_option *row = pb_option_find(b->entry->workload->options, "ops");
     double steps = unknown_steps;
     uint64_t ops;
