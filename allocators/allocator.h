@@ -41,7 +41,8 @@ enum pb_capability {
     PB_CAP_BACKING = 1 << 4,     /* may stand behind a bank or a lookaside */
     PB_CAP_LIBRARY = 1 << 5,     /* is the process's malloc, in a child with that library preloaded */
     PB_CAP_ONE_BLOCK = 1 << 6,   /* a floor: one live block a thread, never written by others */
-    PB_CAP_PATHS = 1 << 7        /* its slow sites say which way a call took (path.h) */
+    PB_CAP_PATHS = 1 << 7,       /* its slow sites say which way a call took (path.h) */
+    PB_CAP_OWN_RSEQ = 1 << 8     /* uses its threads' rseq area itself: nobody else may */
 };
 
 /* The compiled path that a variant takes. hot.h of each strategy lists its paths. */

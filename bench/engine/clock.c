@@ -32,6 +32,7 @@ static const double CLOCK_AGREES = 50e-6;
 
 /* What there is until pb_clock_open has found something better. */
 static struct pb_clock the_clock = {.source = "clock_gettime", .ns_per_tick = 1.0, .objection = ""};
+static double overhead_range_ns; /* the interquartile range of an empty begin/end pair */
 static bool opened;
 
 const char *pb_clock_objection(const struct pb_clock_evidence *evidence)
@@ -199,10 +200,14 @@ static void measure_overhead(void)
     }
     if (kept == 0)
         return;
-    size_t median = 0;
-    while ((below += bins[median]) * 2 < kept)
-        median++;
-    the_clock.overhead_ticks = median;
+    size_t quarter[4] = {0}; /* [i]: i quarters of the pairs took at most this */
+    for (size_t i = 1, ticks = 0; i <= 3; i++) {
+        while ((below + bins[ticks]) * 4 < kept * i)
+            below += bins[ticks++];
+        quarter[i] = ticks;
+    }
+    the_clock.overhead_ticks = quarter[2];
+    overhead_range_ns = pb_clock_ns(quarter[3] - quarter[1]);
     the_clock.overhead_ns = (double)sum / kept * the_clock.ns_per_tick;
 }
 
@@ -220,6 +225,12 @@ const struct pb_clock *pb_clock_open(void)
 double pb_clock_ns(uint64_t ticks)
 {
     return (double)ticks * the_clock.ns_per_tick;
+}
+
+double pb_clock_resolution_ns(void)
+{
+    const struct pb_clock *clock = pb_clock_open();
+    return fmax(clock->quantum_ns, overhead_range_ns);
 }
 
 uint64_t pb_clock_ticks(double ns)

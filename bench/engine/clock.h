@@ -38,6 +38,10 @@ const struct pb_clock *pb_clock_open(void);
 double pb_clock_ns(uint64_t ticks);
 uint64_t pb_clock_ticks(double ns);
 
+/* The least that can be told of a single timed call: the quantum, or the interquartile range of an
+ * empty begin/end pair where that is more. No percentile of calls is published below it. */
+double pb_clock_resolution_ns(void);
+
 static inline uint64_t pb_ticks_fallback(void)
 {
     struct timespec now;

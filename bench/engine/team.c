@@ -146,7 +146,7 @@ void pb_team_close(struct pb_team *team)
     munmap(team, team->mapped_bytes);
 }
 
-static void relax(const struct pb_team *team)
+void pb_team_relax(const struct pb_team *team)
 {
     if (team->yields) {
         sched_yield();
@@ -171,10 +171,10 @@ uint64_t pb_team_line_up(struct pb_team *team)
     } else {
         /* acquire: pairs with it */
         while (atomic_load_explicit(&team->rounds, memory_order_acquire) <= round)
-            relax(team);
+            pb_team_relax(team);
     }
     uint64_t go = team->go;
     while (pb_ticks_begin() < go)
-        relax(team);
+        pb_team_relax(team);
     return go;
 }

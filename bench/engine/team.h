@@ -27,4 +27,7 @@ void pb_team_close(struct pb_team *team);
 /* For jobs: waits for all workers, returns the tick at which all go. */
 uint64_t pb_team_line_up(struct pb_team *team);
 
+/* For jobs: one turn of a wait; yields where the team does. */
+void pb_team_relax(const struct pb_team *team);
+
 #endif

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The timed region: runs one phase of a workload on a team of workers. RATE is one call of the loop a
- * worker, nothing else between two clock readings. TAIL runs the same stream with single steps timed
- * at random: the gaps between them are geometric with a given mean (a fixed gap would alias with batch
- * refills), drawn beforehand. Nothing in a window allocates, locks, reads a file or prints.
+/* The timed region: runs one phase of a workload on a team of workers.
+ *   WARM  is cut into windows and ends once their rate is steady
+ *   RATE  is one call of the loop a worker, nothing else between two clock readings
+ *   TAIL  runs the same stream with single steps timed at random: the gaps between them are geometric
+ *         with a given mean (a fixed gap would alias with batch refills), drawn beforehand
+ *   BODY  runs it in batches between two clock readings
+ *   OPEN  runs each step at an intended moment, drawn beforehand, and times it from there on
+ * Nothing in a window allocates, locks, reads a file or prints.
+ * Source:  methodology 3.1, R6, R13, R16, R17; Tene, "How NOT to Measure Latency", 2015.
  * Threads: the session's owner calls; the workers run. */
 #ifndef PB_WINDOW_H
 #define PB_WINDOW_H
 
 #include "engine/arena.h"
 #include "engine/hist.h"
+#include "engine/kind.h"
+#include "engine/mark.h"
 #include "engine/team.h"
 #include "engine/watch.h"
 #include "workloads/workload.h"
@@ -19,6 +26,7 @@
 struct pb_window {
     uint64_t go, begun, ended; /* ticks: the common start, the worker's first and last */
     uint64_t steps;            /* executed */
+    uint64_t late;             /* OPEN: of them, those whose moment had come before the worker was free */
     unsigned cpu_first, cpu_last; /* where it ran, PB_CPU_UNKNOWN if unknown */
 };
 
@@ -33,6 +41,32 @@ struct pb_hook {
 
 enum { PB_HOOKS_MAX = 32 };
 
+/* What one worker sampled in TAIL. */
+enum { PB_HELD_MAX = 64 };
+struct pb_samples {
+    struct pb_hist kinds[PB_KINDS][2]; /* [1]: marked (mark.h) */
+    struct {
+        uint64_t ns;
+        enum pb_kind kind;
+    } held[PB_HELD_MAX]; /* without rseq: samples that wait for their batch's verdict */
+    unsigned held_n;
+};
+
+/* How the warm-up went; of all phases WARM since the session was made. */
+enum { PB_WARM_WINDOWS = 20, PB_WARM_SPAN = 5 };
+struct pb_warm_up {
+    double rates[PB_WARM_WINDOWS]; /* steps a tick, all workers */
+    unsigned n;
+    bool steady;      /* by the last `warm_span` of them (steady.h) */
+    double ns_a_step; /* of a worker, in the last window; 0: unknown */
+};
+
+/* When the steps of OPEN are meant to begin. */
+struct pb_arrival {
+    double rate;  /* steps a second of each worker; 0: OPEN is not run */
+    bool poisson; /* gaps are exponential; else all are the same */
+};
+
 /* One cell's phases on one heap. The owner zeroes it, fills the first part and calls
  * pb_session_prepare, which takes the second part from the arena. */
 struct pb_session {
@@ -41,8 +75,14 @@ struct pb_session {
     struct pb_worker *workers; /* `n`, with index, count, shared and cursor set; heap and thread too,
                                   before each phase */
     unsigned n;
-    uint64_t sample_gap;       /* mean steps between two sampled ones; 0: TAIL is not run */
-    uint64_t seed;             /* of the gaps */
+    uint64_t sample_gap;       /* mean steps between two sampled ones; 0: neither TAIL nor BODY is run */
+    uint64_t seed;             /* of the gaps and moments */
+    unsigned warm_parts;       /* windows that WARM is cut into, 2..PB_WARM_WINDOWS; less: it is one */
+    unsigned warm_span;        /* windows that the verdict on it is about */
+    uint64_t batch;            /* steps of a batch of BODY, >= 1; may be set late */
+    struct pb_arrival arrival;
+    enum pb_mark_way mark;     /* how a disturbed sample is told */
+    uint64_t (*now)(void);     /* the clock of OPEN, in ticks; NULL: pb_ticks_end. For tests */
     void (*edge)(void *context, bool after); /* optional; called on one worker right before and behind
                                                 RATE's window, with no worker in the heap */
     void *edge_context;
@@ -50,10 +90,15 @@ struct pb_session {
     const struct pb_hook *hooks;
     unsigned hooks_n;
 
-    struct pb_window *windows[PB_PHASE_TAIL + 1]; /* `n` each */
-    struct pb_hist *alloc_hists, *free_hists;     /* `n` each, filled by TAIL; NULL without sampling */
-    void **hook_states[PB_PHASE_TAIL + 1];        /* RATE and TAIL: [hook] -> `n` states, state_bytes apart */
-    uint32_t **gaps;                              /* [worker] -> its drawn gaps, wrapped */
+    struct pb_window *windows[PB_PHASES]; /* `n` each */
+    struct pb_warm_up warm;
+    struct pb_samples *samples;           /* `n`, filled by TAIL; NULL without sampling */
+    struct pb_hist *body_hists;           /* `n`, picoseconds a step, filled by BODY; NULL as above */
+    struct pb_hist *open_hists;           /* `n`, ns from the intended moment; NULL without arrivals */
+    void **hook_states[PB_PHASES];        /* RATE and TAIL: [hook] -> `n` states, state_bytes apart */
+    uint32_t **gaps;                      /* [worker] -> its drawn gaps, wrapped */
+    uint64_t **moments;                   /* [worker] -> drawn ticks between two moments, 8 bits behind
+                                             the point, wrapped */
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -1,19 +1,57 @@
 /* SPDX-License-Identifier: MIT */
-/* Latency: the tail of single calls, timed at random in the TAIL window.
+/* Latency: the tail of single calls, timed at random in the TAIL window, whole and by the way that
+ * a call took.
  * Source:  Tene, "How NOT to Measure Latency", 2015; Hoefler and Belli, SC 2015, rule 8.
- * Layout:  the same seven metrics for alloc and for free, in two runs of one table
+ * Layout:  a metric is a row of two tables: what of which histogram it is, and what it is called
  * I1       a percentile is published only where at least 10 samples lie beyond it
- * I2       no percentile is finer than the clock's quantum; the clock's own cost is taken off
+ * I2       no percentile is finer than the clock tells; the clock's own cost is taken off
  *          means, never off percentiles
+ * I3       clean is what nothing disturbed (mark.h); it stands beside the whole, never in its place
  * Cost     two fenced readings of the clock a sample, outside the RATE window */
+#include "probes/percentile.h"
 #include "probes/probe.h"
 
 #include <math.h>
 
-enum { P50, P90, P99, P999, MAX, MEAN, SAMPLES, EACH };
-enum { BEYOND = 10 }; /* samples that must lie beyond a percentile */
+enum figure { P50, P90, P99, P999, MAX, MEAN, SAMPLES, SHARE };
 
-static const unsigned permille[] = {[P50] = 500, [P90] = 900, [P99] = 990, [P999] = 999};
+/* What a metric is of: a figure of a histogram; SHARE: of the samples of another one, with which
+ * it is there. */
+struct row {
+    enum figure figure;
+    enum pb_view_index of, whole;
+};
+
+#define SIDE(whole)                                                                                \
+    {P50, whole, whole}, {P90, whole, whole}, {P99, whole, whole}, {P999, whole, whole},           \
+        {MAX, whole, whole}, {MEAN, whole, whole},                                                 \
+    {                                                                                              \
+        SAMPLES, whole, whole                                                                      \
+    }
+#define CLEAN(of, whole)                                                                           \
+    {P99, of, whole},                                                                              \
+    {                                                                                              \
+        P999, of, whole                                                                            \
+    }
+#define WAY(of, whole)                                                                             \
+    {P50, of, whole}, {P99, of, whole},                                                            \
+    {                                                                                              \
+        SHARE, of, whole                                                                           \
+    }
+
+static const struct row rows[] = {
+    SIDE(PB_VIEW_ALLOC),
+    SIDE(PB_VIEW_FREE),
+    CLEAN(PB_VIEW_ALLOC_CLEAN, PB_VIEW_ALLOC),
+    CLEAN(PB_VIEW_FREE_CLEAN, PB_VIEW_FREE),
+    WAY(PB_VIEW_ALLOC_MISS, PB_VIEW_ALLOC),
+    {SHARE, PB_VIEW_ALLOC_OS, PB_VIEW_ALLOC},
+    WAY(PB_VIEW_FREE_REMOTE, PB_VIEW_FREE),
+    WAY(PB_VIEW_FREE_OVERFLOW, PB_VIEW_FREE),
+    {SHARE, PB_VIEW_FREE_OS, PB_VIEW_FREE},
+};
+
+enum { ROWS = sizeof rows / sizeof *rows, MARKED = ROWS, MARKED_SHARE };
 
 static const struct pb_metric metrics[] = {
     {"alloc_p50", "ns", -1, "half of the sampled allocations took at most this"},
@@ -30,30 +68,57 @@ static const struct pb_metric metrics[] = {
     {"free_max", "ns", -1, "the longest sampled free, interruptions included"},
     {"free_mean", "ns", -1, "mean of the sampled frees less the clock's own cost"},
     {"free_samples", "1", 0, "frees that were timed"},
+    {"alloc_clean_p99", "ns", -1,
+     "99 % of the allocations that nothing disturbed took at most this"},
+    {"alloc_clean_p999", "ns", -1, "the same of 99.9 %"},
+    {"free_clean_p99", "ns", -1, "99 % of the frees that nothing disturbed took at most this"},
+    {"free_clean_p999", "ns", -1, "the same of 99.9 %"},
+    {"alloc_miss_p50", "ns", -1, "half of the allocations that the first level missed"},
+    {"alloc_miss_p99", "ns", -1, "99 % of them"},
+    {"alloc_miss_share", "1", -1,
+     "of the sampled allocations; those that went on to the system apart"},
+    {"alloc_os_share", "1", -1, "sampled allocations that took memory from the system"},
+    {"free_remote_p50", "ns", -1, "half of the frees of what another worker had allocated"},
+    {"free_remote_p99", "ns", -1, "99 % of them"},
+    {"free_remote_share", "1", 0, "of the sampled frees"},
+    {"free_overflow_p50", "ns", -1, "half of the frees that the first level had no room for"},
+    {"free_overflow_p99", "ns", -1, "99 % of them"},
+    {"free_overflow_share", "1", -1,
+     "of the sampled frees; those that went on to the system apart"},
+    {"free_os_share", "1", -1, "sampled frees that gave memory to the system"},
+    [MARKED] = {"marked_samples", "1", -1, "timed calls that something disturbed"},
+    [MARKED_SHARE] = {"marked_share", "1", -1, "of all timed calls"},
     {NULL, NULL, 0, NULL},
 };
 
-static double percentile(const struct pb_hist *hist, unsigned per_mille, double quantum_ns)
+_Static_assert(sizeof metrics / sizeof *metrics == MARKED_SHARE + 2, "a name for every row");
+
+static double share_of(const struct pb_hist *of, const struct pb_hist *whole)
 {
-    if (hist->n * (1000 - per_mille) < BEYOND * 1000)
+    if (whole == NULL || whole->n == 0)
         return NAN;
-    return fmax((double)pb_hist_value_at(hist, per_mille / 1000.0), quantum_ns);
+    return of != NULL ? (double)of->n / (double)whole->n : 0.0;
 }
 
-static void report_one(const struct pb_hist *hist, double *values)
+static double value_of(const struct row *row, const struct pb_observation *o)
 {
-    const struct pb_clock *clock = pb_clock_open();
-    for (int i = 0; i < EACH; i++)
-        values[i] = NAN;
+    static const unsigned permille[] = {[P50] = 500, [P90] = 900, [P99] = 990, [P999] = 999};
+    const struct pb_hist *hist = o->hists[row->of];
+    if (pb_view_rows[row->of].by_path && !o->paths)
+        return NAN;
+    if (row->figure == SHARE)
+        return share_of(hist, o->hists[row->whole]);
     if (hist == NULL)
-        return;
-    values[SAMPLES] = (double)hist->n;
+        return NAN;
+    if (row->figure == SAMPLES)
+        return (double)hist->n;
     if (hist->n == 0)
-        return;
-    for (int i = P50; i <= P999; i++)
-        values[i] = percentile(hist, permille[i], clock->quantum_ns);
-    values[MAX] = (double)hist->max;
-    values[MEAN] = fmax(hist->sum / (double)hist->n - clock->overhead_ns, 0.0);
+        return NAN;
+    if (row->figure == MAX)
+        return (double)hist->max;
+    if (row->figure == MEAN)
+        return fmax(hist->sum / (double)hist->n - pb_clock_open()->overhead_ns, 0.0);
+    return pb_percentile(hist, permille[row->figure], pb_clock_resolution_ns());
 }
 
 static void report(const struct pb_observation *o, const void *rate, const void *tail,
@@ -61,8 +126,15 @@ static void report(const struct pb_observation *o, const void *rate, const void 
 {
     (void)rate;
     (void)tail;
-    report_one(o->alloc_hist, values);
-    report_one(o->free_hist, values + EACH);
+    for (size_t i = 0; i < ROWS; i++)
+        values[i] = value_of(&rows[i], o);
+    double all = 0.0, clean = 0.0;
+    for (int i = PB_VIEW_ALLOC; i <= PB_VIEW_FREE; i++) {
+        all += o->hists[i] != NULL ? (double)o->hists[i]->n : 0.0;
+        clean += o->hists[i + 2] != NULL ? (double)o->hists[i + 2]->n : 0.0;
+    }
+    values[MARKED] = all > 0.0 ? all - clean : NAN;
+    values[MARKED_SHARE] = all > 0.0 ? (all - clean) / all : NAN;
 }
 
 const struct pb_probe pb_probe_latency = {

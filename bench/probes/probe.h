@@ -18,8 +18,13 @@ struct pb_observation {
     unsigned step_workers; /* workers that share a step, each of which counts it */
     bool makespan; /* workers depend on each other: the time is from the start to the last end */
     const struct pb_window *rate, *tail; /* `workers` each; tail NULL when sampling was off */
+    const struct pb_window *open;        /* the same; NULL in a closed loop */
+    double arrival_rate;                 /* steps a second of each worker that were intended there */
     struct pb_tally rate_tally, tail_tally;   /* summed over workers */
-    const struct pb_hist *alloc_hist, *free_hist; /* merged over workers; NULL when off */
+    const struct pb_hist *hists[PB_VIEW_N]; /* merged over workers; NULL where nothing was counted */
+    bool paths;                               /* hits and misses are told apart */
+    const struct pb_warm_up *warm;            /* NULL when the cell is cold */
+    uint64_t pretouched_bytes;
     const struct pb_audit_result *audit;          /* NULL when the audit was off */
     const struct pb_watch *watch; /* both sides of the rate window; NULL when nobody looked */
     struct pb_heap_stats stats;                   /* the difference over the rate window for counters,

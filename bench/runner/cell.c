@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Setting a cell up and running it: the op streams, the heap, the workers, then the phases. What
- * the figures are made of is in cell_result.c. The harness's memory is the cell's arena; the
+/* Setting a cell up: the op streams, the workers, the heap. The phases are in cell_phases.c, what
+ * the figures are made of in cell_result.c. The harness's memory is the cell's arena; the
  * libraries that read the spec and the topology have finished with malloc before the first baseline
  * is taken. */
+#include "path.h"
 #include "runner/cell_internal.h"
 
 #include "probes/counters.h"
+#include "runner/delay.h"
 #include "runner/tags.h"
 
 #include <errno.h>
@@ -13,14 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ARENA_BYTES = 1u << 30,    /* address space; touched as it is taken */
-    AUDIT_STEPS = 100 * 1000,  /* a worker's steps under audit, but for traces: these are whole */
-    RECHECK_STEPS = 20 * 1000, /* the same behind the timed windows, on the used heap */
-    AUDIT_CHECKPOINTS = 256
-};
-
-static const double WARM_SHARE = 0.25; /* of the rate window's steps */
+enum { ARENA_BYTES = 1u << 30 }; /* address space; touched as it is taken */
 
 static int refuse(struct pb_cell *cell, enum pb_status status, const char *reason, bool limited)
 {
@@ -44,6 +39,21 @@ int pb_cell_refuse(struct pb_cell *cell, enum pb_status status, const char *reas
 int pb_cell_refuse_short(struct pb_cell *cell, const char *reason)
 {
     return refuse(cell, PB_FAILED, reason, pb_limit_is_users(&cell->limit));
+}
+
+bool pb_cell_is_cold(const struct pb_cell *cell)
+{
+    return strcmp(cell->spec->start, "cold") == 0;
+}
+
+bool pb_cell_is_open(const struct pb_cell *cell)
+{
+    return strcmp(cell->spec->arrival, "closed") != 0;
+}
+
+bool pb_cell_is_trace(const struct pb_cell *cell)
+{
+    return (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0;
 }
 
 static int cell_workload(struct pb_cell *cell)
@@ -116,14 +126,21 @@ static int cell_stream(struct pb_cell *cell)
     return 0;
 }
 
-/* What this strategy cannot do on this workload, or NULL. */
-static const char *cell_impossible(const struct pb_cell *cell)
+const char *pb_cell_impossible(const struct pb_cell_spec *spec, const struct pb_workload *workload,
+                               unsigned capabilities, unsigned workers)
 {
-    unsigned can = cell->variant.ops->capabilities, flags = cell->workload->flags;
-    if ((can & PB_CAP_ONE_BLOCK) != 0 && (flags & PB_WORKLOAD_MANY_BLOCKS) != 0)
+    unsigned flags = workload->flags;
+    bool open = strcmp(spec->arrival, "closed") != 0;
+    if ((capabilities & PB_CAP_ONE_BLOCK) != 0 && (flags & PB_WORKLOAD_MANY_BLOCKS) != 0)
         return "a floor has one block a thread; this workload holds more";
-    if ((can & PB_CAP_REMOTE_FREE) == 0 && (flags & PB_WORKLOAD_REMOTE_FREE) != 0 && cell->n > 1)
+    if ((capabilities & PB_CAP_REMOTE_FREE) == 0 && (flags & PB_WORKLOAD_REMOTE_FREE) != 0 &&
+        workers > 1)
         return "the strategy cannot free what another thread allocated";
+    if (open && (flags & PB_WORKLOAD_OWN_THREADS) != 0)
+        return "an open loop needs steps that can come at any moment; a replay's wait for each "
+               "other";
+    if (open && strcmp(spec->start, "cold") == 0)
+        return "a heap is cold once: its first use is timed as a whole, not step by step";
     return NULL;
 }
 
@@ -132,19 +149,45 @@ static int cell_variant(struct pb_cell *cell)
     char message[256] = "";
     if (pb_variant_parse(cell->spec->variant, &cell->variant, message, sizeof message) != 0)
         return pb_cell_refuse(cell, PB_FAILED, message);
-    const char *impossible = cell_impossible(cell);
+    const char *impossible =
+        pb_cell_impossible(cell->spec, cell->workload, cell->variant.ops->capabilities, cell->n);
+    if (impossible == NULL)
+        impossible = pb_delay_impossible(&cell->variant, cell->spec->delay);
     if (impossible != NULL)
         return pb_cell_refuse(cell, PB_SKIPPED, impossible);
     return 0;
+}
+
+/* The number behind "KIND:" of a text that begins so, else 0. */
+static uint64_t number_of(const char *text, const char *kind)
+{
+    size_t length = strlen(kind);
+    return strncmp(text, kind, length) == 0 ? strtoull(text + length, NULL, 10) : 0;
+}
+
+static void cell_delays(const struct pb_cell_spec *spec)
+{
+    pb_path_delays = (struct pb_path_delays){.slow_ns = number_of(spec->delay, "slow:"),
+                                             .lock_ns = number_of(spec->delay, "lock:")};
+}
+
+static struct pb_arrival cell_arrival(const struct pb_cell_spec *spec)
+{
+    uint64_t poisson = number_of(spec->arrival, "poisson:");
+    uint64_t rate = poisson != 0 ? poisson : number_of(spec->arrival, "fixed:");
+    return (struct pb_arrival){.rate = (double)rate, .poisson = poisson != 0};
 }
 
 /* All of the harness is there by now: what comes on top is the strategy's, and is limited. */
 static int cell_heap(struct pb_cell *cell)
 {
     char message[256] = "";
-    struct pb_heap_request request = {cell->c.block_bytes, cell->n, cell->c.expected_blocks};
+    /* a cold heap is not told what comes: that it grows is what is timed */
+    size_t expected = pb_cell_is_cold(cell) ? 0 : cell->c.expected_blocks;
+    struct pb_heap_request request = {cell->c.block_bytes, cell->n, expected};
     if (pb_limit_take(&cell->limit) != 0)
         return pb_cell_refuse(cell, PB_FAILED, "RLIMIT_DATA cannot be set, or VmData not be read");
+    cell_delays(cell->spec);
     uint64_t before = pb_resident_bytes();
     int error = pb_variant_open(&cell->variant, &request, &cell->opened, message, sizeof message);
     uint64_t after = pb_resident_bytes();
@@ -185,15 +228,7 @@ static int verify_job(void *context, unsigned index)
     return pb_placement_verify(cell->topology, &cell->placement, index);
 }
 
-static int attach_job(void *context, unsigned index)
-{
-    struct pb_cell *cell = context;
-    struct pb_worker *worker = &cell->workers[index];
-    worker->heap = cell->front;
-    return worker->heap->ops->attach(worker->heap, index, &worker->thread);
-}
-
-static int detach_job(void *context, unsigned index)
+int pb_cell_detach_job(void *context, unsigned index)
 {
     struct pb_cell *cell = context;
     struct pb_worker *worker = &cell->workers[index];
@@ -203,7 +238,7 @@ static int detach_job(void *context, unsigned index)
     return 0;
 }
 
-static int cell_verify_binding(struct pb_cell *cell)
+int pb_cell_verify_binding(struct pb_cell *cell)
 {
     if (pb_team_run(cell->team, verify_job, cell) == 0)
         return 0;
@@ -217,6 +252,21 @@ static void read_stats(void *context, bool after)
     struct pb_heap_stats *stats = after ? &cell->after : &cell->before;
     pb_stats_unknown(stats);
     cell->opened.heap->ops->stats(cell->opened.heap, stats);
+}
+
+/* Which windows there are beside RATE, and how they are cut. */
+static void cell_sampling(struct pb_cell *cell)
+{
+    struct pb_session *session = &cell->session;
+    bool trace = pb_cell_is_trace(cell);
+    session->warm_parts = trace ? 1 : PB_WARM_WINDOWS;
+    session->warm_span = trace ? PB_CELL_REPLAY_SPAN : PB_WARM_SPAN;
+    if (pb_cell_is_cold(cell) || pb_cell_is_open(cell) || cell->spec->sample_gap == 0)
+        return;
+    session->sample_gap = cell->spec->sample_gap;
+    session->mark = (cell->variant.ops->capabilities & PB_CAP_OWN_RSEQ) != 0 ? PB_MARK_SWITCHES
+                                                                             : pb_mark_best();
+    snprintf(cell->result->mark, sizeof cell->result->mark, "%s", pb_mark_names[session->mark]);
 }
 
 static int cell_team(struct pb_cell *cell)
@@ -238,17 +288,18 @@ static int cell_team(struct pb_cell *cell)
                                         .team = cell->team,
                                         .workers = cell->workers,
                                         .n = cell->n,
-                                        .sample_gap = cell->spec->sample_gap,
                                         .seed = cell->spec->seed,
+                                        .arrival = cell_arrival(cell->spec),
                                         .edge = read_stats,
                                         .edge_context = cell,
                                         .watch = &cell->watch,
                                         .hooks = cell->hooks,
                                         .hooks_n = cell->hooks_n};
+    cell_sampling(cell);
     if (pb_session_prepare(&cell->session, &cell->arena) != 0 ||
         pb_watch_prepare(&cell->watch, cell->n, cell->placement.oversubscribed, &cell->arena) != 0)
         return pb_cell_refuse_short(cell, "the harness has no memory for the windows");
-    return cell_verify_binding(cell);
+    return pb_cell_verify_binding(cell);
 }
 
 static void cell_hooks(struct pb_cell *cell)
@@ -328,101 +379,10 @@ uint64_t pb_cell_steps(const struct pb_cell *cell)
     return steps / cell->workload->step_workers;
 }
 
-/* Puts every worker in front of `heap`. */
-static int cell_attach(struct pb_cell *cell, struct pb_heap *heap)
-{
-    cell->front = heap;
-    if (pb_team_run(cell->team, attach_job, cell) == 0)
-        return 0;
-    pb_team_run(cell->team, detach_job, cell);
-    return pb_cell_refuse(cell, PB_OOM, "a worker cannot attach to the heap: out of memory");
-}
-
-static bool cell_is_trace(const struct pb_cell *cell)
-{
-    return (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0;
-}
-
-/* One pass with every block checked, of at most `limit` steps a worker. */
-static int cell_audit(struct pb_cell *cell, uint64_t limit, struct pb_audit_result *found)
-{
-    uint64_t steps = 0;
-    for (unsigned i = 0; i < cell->n; i++)
-        steps += cell->workload->steps(&cell->workers[i]);
-    if (!cell_is_trace(cell) && steps / cell->n > limit)
-        steps = limit * cell->n;
-    struct pb_audit *audit;
-    /* an odd distance: an even one would always meet pairs of calls at the same place */
-    uint64_t distance = steps * cell->workload->step_calls / AUDIT_CHECKPOINTS | 1;
-    if (pb_audit_open(cell->opened.heap, cell->n, distance, &audit) != 0)
-        return pb_cell_refuse_short(cell, "the harness has no memory for the audit");
-    int error = cell_attach(cell, pb_audit_heap(audit));
-    if (error == 0) {
-        pb_session_run(&cell->session, PB_PHASE_AUDIT, cell->table,
-                       cell_is_trace(cell) ? UINT64_MAX : limit);
-        pb_team_run(cell->team, detach_job, cell);
-        pb_audit_finish(audit, found);
-        pb_cell_add_tallies(cell, &cell->result->audit);
-        error = pb_cell_judge_audit(cell, found);
-    }
-    pb_audit_close(audit);
-    return error;
-}
-
-int pb_cell_warm(struct pb_cell *cell)
-{
-    pb_limit_on(&cell->limit);
-    if (cell->spec->audit && cell_audit(cell, AUDIT_STEPS, &cell->audit) != 0)
-        return -ECANCELED;
-    cell->audited = cell->spec->audit;
-    if (cell_attach(cell, cell->opened.heap) != 0)
-        return -ECANCELED;
-    uint64_t limit = UINT64_MAX;
-    if (!cell_is_trace(cell))
-        limit = (uint64_t)((double)cell->workload->steps(&cell->workers[0]) * WARM_SHARE) + 1;
-    pb_session_run(&cell->session, PB_PHASE_WARM, cell->loop, limit);
-    return pb_cell_judge_phase(cell, PB_PHASE_WARM, NULL);
-}
-
-int pb_cell_rate(struct pb_cell *cell, double *seconds)
-{
-    pb_session_run(&cell->session, PB_PHASE_RATE, cell->loop, UINT64_MAX);
-    *seconds = pb_cell_wall_ns(cell) * 1e-9;
-    return pb_cell_judge_phase(cell, PB_PHASE_RATE, &cell->result->rate);
-}
-
-int pb_cell_tail(struct pb_cell *cell)
-{
-    struct pb_tally tail = {0};
-    if (cell->spec->sample_gap == 0)
-        return 0;
-    pb_session_run(&cell->session, PB_PHASE_TAIL, cell->loop, UINT64_MAX);
-    int error = pb_cell_judge_phase(cell, PB_PHASE_TAIL, &tail);
-    cell->tail_tally = tail;
-    if (error == 0 && tail.hash != cell->result->rate.hash)
-        return pb_cell_refuse(cell, PB_FAILED,
-                              "the sampled pass ran other operations than the timed one");
-    return error != 0 ? error : cell_verify_binding(cell);
-}
-
-int pb_cell_recheck(struct pb_cell *cell)
-{
-    struct pb_audit_result again;
-    char message[256];
-    struct pb_heap *heap = cell->opened.heap;
-    pb_team_run(cell->team, detach_job, cell);
-    if (heap->ops->check != NULL && heap->ops->check(heap, message, sizeof message) != 0)
-        return pb_cell_refuse(cell, PB_CORRUPT, message);
-    /* a trace's audit was all of it */
-    int error = cell->audited && !cell_is_trace(cell) ? cell_audit(cell, RECHECK_STEPS, &again) : 0;
-    pb_limit_off(&cell->limit);
-    return error;
-}
-
 void pb_cell_close(struct pb_cell *cell)
 {
     if (cell->team != NULL) {
-        pb_team_run(cell->team, detach_job, cell);
+        pb_team_run(cell->team, pb_cell_detach_job, cell);
         pb_team_close(cell->team);
     }
     if (cell->heap_open) {

@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-enum { PB_CELL_OPTIONS_MAX = 2048 };
+enum { PB_CELL_OPTIONS_MAX = 2048, PB_CELL_REPLAY_SPAN = 2 /* warm replays compared */ };
 
 struct pb_cell {
     const struct pb_cell_spec *spec;
@@ -41,7 +41,8 @@ struct pb_cell {
     struct pb_session session;
     struct pb_watch watch;
 
-    bool audited;
+    bool audited; /* ahead of the windows: what memory is told from */
+    uint64_t pretouched_bytes;
     struct pb_audit_result audit;
     struct pb_heap_stats before, after; /* the rate window */
     struct pb_tally tail_tally;
@@ -62,6 +63,15 @@ void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum);
  * Returns 0, or -ECANCELED with the status set. */
 int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tally *sum);
 int pb_cell_judge_audit(struct pb_cell *cell, const struct pb_audit_result *audit);
+
+/* What the spec's texts say. */
+bool pb_cell_is_cold(const struct pb_cell *cell);
+bool pb_cell_is_open(const struct pb_cell *cell);
+bool pb_cell_is_trace(const struct pb_cell *cell);
+
+/* Jobs of the team: every worker to its place, and in front of `cell->front` or away from it. */
+int pb_cell_verify_binding(struct pb_cell *cell);
+int pb_cell_detach_job(void *cell, unsigned index);
 
 /* From the common start of the rate window to its last end. */
 double pb_cell_wall_ns(const struct pb_cell *cell);

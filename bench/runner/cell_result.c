@@ -54,8 +54,8 @@ int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tal
         snprintf(message, sizeof message, "%" PRIu64 " allocations returned NULL", tally.exhausted);
         return pb_cell_refuse(cell, PB_OOM, message);
     }
-    if (phase == PB_PHASE_WARM)
-        return 0;
+    if (phase != PB_PHASE_RATE && phase != PB_PHASE_TAIL)
+        return 0; /* of as many steps as it got to */
     if (!all_steps_done(cell, phase))
         return pb_cell_refuse(cell, PB_FAILED, "a worker ended before its stream did");
     uint64_t steps = pb_cell_steps(cell) * cell->workload->step_workers;
@@ -133,17 +133,53 @@ static struct pb_heap_stats stats_of_window(const struct pb_cell *cell)
     return stats;
 }
 
-/* Workers' histograms into one for the cell, on mappings of their own: the result outlives the
- * arena. */
-static struct pb_hist *merged(const struct pb_hist *hists, unsigned n)
+/* Of one worker, what of its histograms is part of the view. */
+static void merge_worker(const struct pb_session *s, unsigned worker, enum pb_view_index index,
+                         struct pb_hist *into)
 {
-    struct pb_hist *all = hists != NULL ? pb_pages_map(sizeof *all) : NULL;
-    if (all == NULL)
-        return NULL;
-    pb_hist_clear(all);
-    for (unsigned i = 0; i < n; i++)
-        pb_hist_merge(all, &hists[i]);
-    return all;
+    const struct pb_view *view = &pb_view_rows[index];
+    for (int kind = 0; kind < PB_KINDS; kind++) {
+        if ((view->kinds & 1u << kind) == 0)
+            continue;
+        pb_hist_merge(into, &s->samples[worker].kinds[kind][0]);
+        if (!view->clean)
+            pb_hist_merge(into, &s->samples[worker].kinds[kind][1]);
+    }
+    if (index == PB_VIEW_BODY)
+        pb_hist_merge(into, &s->body_hists[worker]);
+    if (index == PB_VIEW_OPEN)
+        pb_hist_merge(into, &s->open_hists[worker]);
+}
+
+/* Whether the cell has the window that a view comes from. */
+static bool has_view(const struct pb_cell *cell, enum pb_view_index index)
+{
+    if (index == PB_VIEW_OPEN)
+        return cell->session.open_hists != NULL;
+    return cell->session.samples != NULL && (cell->result->paths || !pb_view_rows[index].by_path);
+}
+
+/* Workers' histograms into one for the cell, on mappings of their own: the result outlives the
+ * arena. Kinds that never were are left out, and clean ones that are the whole. */
+static void merge_hists(struct pb_cell *cell)
+{
+    struct pb_hist **hists = cell->result->hists;
+    for (int i = 0; i < PB_VIEW_N; i++) {
+        bool first = i <= PB_VIEW_FREE_CLEAN; /* always there */
+        struct pb_hist *all =
+            has_view(cell, (enum pb_view_index)i) ? pb_pages_map(sizeof *all) : NULL;
+        if (all == NULL)
+            continue;
+        pb_hist_clear(all);
+        for (unsigned worker = 0; worker < cell->n; worker++)
+            merge_worker(&cell->session, worker, (enum pb_view_index)i, all);
+        bool whole =
+            !first && pb_view_rows[i].clean && hists[i - 1] != NULL && hists[i - 1]->n == all->n;
+        if ((first || all->n > 0) && !whole)
+            hists[i] = all;
+        else
+            pb_pages_unmap(all, sizeof *all);
+    }
 }
 
 /* Memory that opening the heap took counts as the strategy's. */
@@ -169,7 +205,7 @@ static void probe_values(struct pb_cell *cell)
 {
     struct pb_cell_result *result = cell->result;
     const struct pb_session *s = &cell->session;
-    bool sampled = cell->spec->sample_gap != 0;
+    bool sampled = s->samples != NULL;
     struct pb_observation o = {.workers = cell->n,
                                .step_workers = cell->workload->step_workers,
                                .makespan = (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0,
@@ -177,13 +213,17 @@ static void probe_values(struct pb_cell *cell)
                                .tail = sampled ? s->windows[PB_PHASE_TAIL] : NULL,
                                .rate_tally = result->rate,
                                .tail_tally = cell->tail_tally,
-                               .alloc_hist = result->alloc_hist,
-                               .free_hist = result->free_hist,
+                               .open = pb_cell_is_open(cell) ? s->windows[PB_PHASE_OPEN] : NULL,
+                               .arrival_rate = s->arrival.rate,
+                               .paths = result->paths,
+                               .warm = pb_cell_is_cold(cell) ? NULL : &s->warm,
+                               .pretouched_bytes = cell->pretouched_bytes,
                                .audit = cell->audited ? &cell->audit : NULL,
                                .watch = &cell->watch,
                                .stats = stats_of_window(cell),
                                .warn = result->warn,
                                .warn_size = sizeof result->warn};
+    memcpy(o.hists, result->hists, sizeof o.hists);
     const struct pb_probe *probe;
     size_t value = 0;
     for (size_t i = 0; (probe = pb_probe_at(i)) != NULL; i++) {
@@ -211,10 +251,8 @@ void pb_cell_finish(struct pb_cell *cell)
     result->stream_hash = result->rate.hash;
     result->steps = pb_cell_steps(cell);
     result->wall_ns = (uint64_t)pb_cell_wall_ns(cell);
-    if (cell->spec->sample_gap != 0) {
-        result->alloc_hist = merged(cell->session.alloc_hists, cell->n);
-        result->free_hist = merged(cell->session.free_hists, cell->n);
-    }
+    result->paths = (cell->variant.ops->capabilities & PB_CAP_PATHS) != 0;
+    merge_hists(cell);
     if (cell->audited) {
         add_opening(&cell->audit, cell->opening_bytes);
         forget_others(&cell->audit.at_live_peak, &cell->at_open);
@@ -229,13 +267,13 @@ void pb_cell_finish(struct pb_cell *cell)
 
 void pb_cell_result_free(struct pb_cell_result *result)
 {
-    if (result->alloc_hist != NULL)
-        pb_pages_unmap(result->alloc_hist, sizeof *result->alloc_hist);
-    if (result->free_hist != NULL)
-        pb_pages_unmap(result->free_hist, sizeof *result->free_hist);
+    for (int i = 0; i < PB_VIEW_N; i++) {
+        if (result->hists[i] != NULL)
+            pb_pages_unmap(result->hists[i], sizeof *result->hists[i]);
+        result->hists[i] = NULL;
+    }
     if (result->tags != NULL)
         pb_pages_unmap(result->tags, result->tags_mapped * sizeof *result->tags);
-    result->alloc_hist = result->free_hist = NULL;
     result->tags = NULL;
     result->tags_n = result->tags_mapped = 0;
 }

@@ -102,6 +102,18 @@ static int write_result(int out, const struct pb_cell_result *result, const stru
     return length > 0 ? 0 : -EIO;
 }
 
+/* What the runner tells a child beside the cell's spec, as it is the run's and the block's. */
+static void read_run(const json_t *json, struct pb_cell_spec *spec, struct pb_setup *setup)
+{
+    json_int_t bytes = json_integer_value(json_object_get(json, "memory_limit"));
+    const json_t *seed = json_object_get(json_object_get(json, "setup"), "seed");
+    const char *counters = json_string_value(json_object_get(json, "counters"));
+    spec->memory_limit = bytes > 0 ? (uint64_t)bytes : 0;
+    snprintf(spec->counters, sizeof spec->counters, "%s", counters != NULL ? counters : "");
+    *setup = (struct pb_setup){.given = json_is_integer(seed),
+                               .seed = (uint64_t)json_integer_value(seed)};
+}
+
 /* The topology is the harness's, not the cell's, and comes first. Returns the loop that was timed,
  * or NULL. */
 static const struct pb_loop *run_cell(struct pb_shell *shell, struct gbench_row *row)
@@ -139,13 +151,15 @@ int pb_child_run(int in, int out)
         fprintf(stderr, "poolbench child: %s\n", message);
         return 2;
     }
-    json_int_t bytes = json_integer_value(json_object_get(json, "memory_limit"));
-    shell.spec.memory_limit = bytes > 0 ? (uint64_t)bytes : 0;
-    const char *counters = json_string_value(json_object_get(json, "counters"));
-    snprintf(shell.spec.counters, sizeof shell.spec.counters, "%s",
-             counters != NULL ? counters : "");
+    struct pb_setup setup;
+    read_run(json, &shell.spec, &setup);
     json_decref(json);
+    if (setup.given) {
+        pb_setup_draw(&setup);
+        pb_setup_apply(&setup);
+    }
     const struct pb_loop *loop = run_cell(&shell, &row);
+    result.setup = setup; /* the cell begins with an empty result */
     int error = write_result(out, &result, &row, loop);
     pb_cell_result_free(&result);
     return error == 0 ? 0 : 1;

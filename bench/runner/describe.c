@@ -192,6 +192,7 @@ static const struct flag_word capability_words[] = {
     {PB_CAP_STAYS_MAPPED, "addresses stay readable until close"},
     {PB_CAP_BACKING, "may stand behind a bank or a lookaside"},
     {PB_CAP_LIBRARY, "is the process's malloc, in a child with that library preloaded"},
+    {PB_CAP_OWN_RSEQ, "uses its threads' rseq area itself"},
     {PB_CAP_ONE_BLOCK, "a floor: one live block a thread"},
     {PB_CAP_PATHS, "says which way a call took: miss, overflow, system"},
     {0, NULL},

@@ -38,16 +38,13 @@ static void mark_crowded(struct pb_plan_cell *cell, unsigned units, const char *
     snprintf(message, message_size, "%s", reason);
 }
 
-/* What the strategy cannot do for this workload or dispatch, or NULL. */
+/* What the strategy cannot do in this cell or by this dispatch, or NULL. */
 static const char *impossible(const struct pb_plan_cell *cell, const struct pb_workload *workload,
                               unsigned capabilities)
 {
-    unsigned flags = workload->flags;
-    if ((capabilities & PB_CAP_ONE_BLOCK) != 0 && (flags & PB_WORKLOAD_MANY_BLOCKS) != 0)
-        return "a floor has one block a thread; this workload holds more";
-    if ((capabilities & PB_CAP_REMOTE_FREE) == 0 && (flags & PB_WORKLOAD_REMOTE_FREE) != 0 &&
-        cell->spec.threads > 1)
-        return "the strategy cannot free what another thread allocated";
+    const char *why = pb_cell_impossible(&cell->spec, workload, capabilities, cell->spec.threads);
+    if (why != NULL)
+        return why;
     if ((capabilities & PB_CAP_FIXED_SIZE) == 0 && cell->spec.dispatch == PB_DISPATCH_INLINE)
         return "dispatch=inline: only fixed-size strategies are header functions";
     return NULL;

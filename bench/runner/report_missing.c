@@ -20,7 +20,7 @@ struct missing {
 static bool was_timed(const struct pb_summary_row *row)
 {
     for (size_t i = 0; i < row->reps_n; i++) {
-        if (json_object_size(json_object_get(row->reps[i]->json, "hist")) > 0)
+        if (json_object_get(json_object_get(row->reps[i]->json, "hist"), "alloc") != NULL)
             return true;
     }
     return false;

@@ -58,6 +58,17 @@ static const struct field state_fields[] = {
 static const struct field figure_fields[] = {
     FIELD(pb_cell_result, HASH, "stream_hash", stream_hash),
     FIELD(pb_cell_result, U64, "wall_ns", wall_ns),
+    FIELD(pb_cell_result, BOOL, "paths", paths),
+    FIELD(pb_cell_result, TEXT, "mark", mark),
+    {NULL, TEXT, 0, 0},
+};
+
+/* Of a process that was told how to set itself up. */
+static const struct field setup_fields[] = {
+    FIELD(pb_setup, U64, "seed", seed),
+    FIELD(pb_setup, U64, "mmap_pad", mmap_pad),
+    FIELD(pb_setup, U64, "brk_pad", brk_pad),
+    FIELD(pb_setup, BOOL, "aslr", aslr),
     {NULL, TEXT, 0, 0},
 };
 
@@ -197,7 +208,8 @@ int pb_wire_spec_from_json(const json_t *json, struct pb_cell_spec *spec, char *
     return error;
 }
 
-static json_t *hist_json(const struct pb_hist *hist)
+/* What is not counted in nanoseconds says so. */
+static json_t *hist_json(const struct pb_hist *hist, const char *unit)
 {
     json_t *object = NULL;
     char *text = malloc(PB_HIST_TEXT_MAX);
@@ -205,7 +217,19 @@ static json_t *hist_json(const struct pb_hist *hist)
         object =
             json_pack("{s:s, s:I, s:s}", "codec", "hdr2", "n", (json_int_t)hist->n, "data", text);
     free(text);
+    if (object != NULL && strcmp(unit, "ns") != 0)
+        json_object_set_new(object, "unit", json_string(unit));
     return object;
+}
+
+static int put_hists(json_t *hist, struct pb_hist *const *hists)
+{
+    int error = 0;
+    for (int i = 0; i < PB_VIEW_N; i++)
+        if (hists[i] != NULL)
+            error |= json_object_set_new(hist, pb_view_rows[i].name,
+                                         hist_json(hists[i], pb_view_rows[i].unit));
+    return error;
 }
 
 /* Metrics by key; the infinite ones go to `warn`. */
@@ -236,16 +260,22 @@ static int put_figures(json_t *object, const struct pb_cell_result *result)
     error |= put_metrics(m, warn, result->values);
     if (result->warn[0] != '\0')
         error |= json_array_append_new(warn, json_string(result->warn));
-    if (result->alloc_hist != NULL)
-        error |= json_object_set_new(hist, "alloc", hist_json(result->alloc_hist));
-    if (result->free_hist != NULL)
-        error |= json_object_set_new(hist, "free", hist_json(result->free_hist));
+    error |= put_hists(hist, result->hists);
     error |= json_object_set_new(object, "ops", ops);
     error |= json_object_set_new(object, "audit_ops", audit);
     error |= json_object_set_new(object, "m", m);
     error |= json_object_set_new(object, "hist", hist);
     error |= json_object_set_new(object, "warn", warn);
     return error;
+}
+
+static int put_setup(json_t *object, const struct pb_setup *setup)
+{
+    json_t *json = setup->given ? json_object() : NULL;
+    if (!setup->given)
+        return 0;
+    int error = put_fields(json, setup_fields, setup);
+    return error | json_object_set_new(object, "setup", json);
 }
 
 json_t *pb_wire_result_to_json(const struct pb_cell_result *result)
@@ -255,7 +285,8 @@ json_t *pb_wire_result_to_json(const struct pb_cell_result *result)
     json_t *object =
         json_pack("{s:s, s:s, s:{}, s:{}}", "status", pb_status_names[status], "reason",
                   empty ? "the timed window has no length" : result->reason, "m", "hist");
-    int error = object == NULL || put_fields(object, state_fields, result) != 0;
+    int error = object == NULL || put_fields(object, state_fields, result) != 0 ||
+                put_setup(object, &result->setup) != 0;
     if (error == 0 && status == PB_OK)
         error = put_figures(object, result);
     if (error == 0)
@@ -267,20 +298,30 @@ json_t *pb_wire_result_to_json(const struct pb_cell_result *result)
     return object;
 }
 
-static int take_hist(const json_t *hist, const char *which, struct pb_hist *into,
-                     struct pb_hist **slot, char *message, size_t message_size)
+static int take_hists(const json_t *hist, struct pb_hist *into, struct pb_hist **slots,
+                      char *message, size_t message_size)
 {
-    const json_t *one = json_object_get(hist, which);
-    *slot = NULL;
-    if (one == NULL)
-        return 0;
-    const char *data = json_string_value(json_object_get(one, "data"));
-    if (data == NULL || pb_hist_decode(into, data) != 0) {
-        snprintf(message, message_size, "the histogram '%s' cannot be decoded", which);
-        return -EINVAL;
+    for (int i = 0; i < PB_VIEW_N; i++) {
+        const char *name = pb_view_rows[i].name;
+        const json_t *one = json_object_get(hist, name);
+        const char *data = json_string_value(json_object_get(one, "data"));
+        slots[i] = NULL;
+        if (one == NULL)
+            continue;
+        if (data == NULL || pb_hist_decode(&into[i], data) != 0) {
+            snprintf(message, message_size, "the histogram '%s' cannot be decoded", name);
+            return -EINVAL;
+        }
+        slots[i] = &into[i];
     }
-    *slot = into;
     return 0;
+}
+
+static int take_setup(const json_t *json, struct pb_setup *setup, char *message,
+                      size_t message_size)
+{
+    setup->given = json != NULL;
+    return json != NULL ? take_fields(json, setup_fields, setup, message, message_size) : 0;
 }
 
 static void take_metrics(const json_t *m, double *values)
@@ -298,8 +339,7 @@ static void take_metrics(const json_t *m, double *values)
 }
 
 int pb_wire_result_from_json(const json_t *json, struct pb_cell_result *result,
-                             struct pb_hist *alloc_hist, struct pb_hist *free_hist, char *message,
-                             size_t message_size)
+                             struct pb_hist *hists, char *message, size_t message_size)
 {
     const char *name = json_string_value(json_object_get(json, "status"));
     int status = name != NULL ? pb_status_find(name) : -1;
@@ -313,6 +353,8 @@ int pb_wire_result_from_json(const json_t *json, struct pb_cell_result *result,
         return -EINVAL;
     }
     int error = take_fields(json, state_fields, result, message, message_size);
+    if (error == 0)
+        error = take_setup(json_object_get(json, "setup"), &result->setup, message, message_size);
     if (error != 0 || result->status != PB_OK)
         return error;
     result->steps = (uint64_t)json_integer_value(json_object_get(ops, "steps"));
@@ -327,8 +369,6 @@ int pb_wire_result_from_json(const json_t *json, struct pb_cell_result *result,
         error = take_fields(json_object_get(json, "audit_ops"), tally_fields, &result->audit,
                             message, message_size);
     if (error == 0)
-        error = take_hist(hist, "alloc", alloc_hist, &result->alloc_hist, message, message_size);
-    if (error == 0)
-        error = take_hist(hist, "free", free_hist, &result->free_hist, message, message_size);
+        error = take_hists(hist, hists, result->hists, message, message_size);
     return error;
 }

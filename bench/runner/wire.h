@@ -21,11 +21,10 @@ json_t *pb_wire_result_to_json(const struct pb_cell_result *result);
 int pb_wire_spec_from_json(const json_t *json, struct pb_cell_spec *spec, char *message,
                            size_t message_size);
 
-/* An ok result whose wall_ns is not above 0 is refused too. `alloc_hist` and `free_hist` are the
- * caller's; result points to those that the record has. Tags are left to pb_tags_from_json. */
+/* An ok result whose wall_ns is not above 0 is refused too. `hists` is the caller's, PB_VIEW_N
+ * of them; result points to those that the record has. Tags are left to pb_tags_from_json. */
 int pb_wire_result_from_json(const json_t *json, struct pb_cell_result *result,
-                             struct pb_hist *alloc_hist, struct pb_hist *free_hist, char *message,
-                             size_t message_size);
+                             struct pb_hist *hists, char *message, size_t message_size);
 
 /* The status of that name, or -1. */
 int pb_status_find(const char *name);

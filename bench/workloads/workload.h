@@ -4,9 +4,11 @@
  * nothing of ours, reads no file, prints nothing.
  *
  * A cell runs phases one after another on the same workers: AUDIT (untimed, every block checked
- * through a decorated heap), WARM, RATE (timed as a whole, no sample taken) and TAIL (the same stream
- * again with single operations sampled). Each phase is: begin on every worker, line up, run, end on
- * every worker. Every phase executes the same stream from its start, so their hashes agree.
+ * through a decorated heap), WARM, RATE (timed as a whole, no sample taken), TAIL (the same stream
+ * again with single operations sampled), BODY (its first part in timed batches) and OPEN (its first
+ * part, each step at a moment drawn beforehand). Each phase is: begin on every worker, line up, run,
+ * end on every worker. Every phase executes the same stream from its start, so the hashes of those
+ * that execute all of it agree.
  *
  * May include: allocator.h, engine/{arena,clock,rng}.h, trace/trace.h. Never probes, never another
  * workload. */
@@ -17,7 +19,9 @@
 #include "engine/arena.h"
 #include "hot.h"
 
-enum pb_phase { PB_PHASE_AUDIT, PB_PHASE_WARM, PB_PHASE_RATE, PB_PHASE_TAIL };
+enum pb_phase {
+    PB_PHASE_AUDIT, PB_PHASE_WARM, PB_PHASE_RATE, PB_PHASE_TAIL, PB_PHASE_BODY, PB_PHASE_OPEN, PB_PHASES
+};
 
 /* What a worker did, from its own loop counters; summed over workers in the record. */
 struct pb_tally {

@@ -8,19 +8,15 @@
 
 #include <cmocka.h>
 
+#include "child_answer.h"
 #include "skip.h"
 
-#include "runner/child.h"
 #include "runner/limit.h"
 #include "runner/machine.h"
 #include "runner/wire.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static char status[16], reason[256];
 static double rss_peak; /* -1: not said */
@@ -60,47 +56,22 @@ static void limit_self(struct users users)
     }
 }
 
-static void read_answer(const char *answer)
+static void limit_child(void *users)
 {
-    json_t *json = json_loads(answer, 0, NULL);
-    assert_non_null(json);
-    const json_t *rss = json_object_get(json_object_get(json, "m"), "rss_peak_bytes");
-    snprintf(status, sizeof status, "%s", json_string_value(json_object_get(json, "status")));
-    snprintf(reason, sizeof reason, "%s", json_string_value(json_object_get(json, "reason")));
-    rss_peak = rss != NULL ? json_number_value(rss) : -1;
-    json_decref(json);
+    limit_self(*(const struct users *)users);
 }
 
 /* Runs one repetition. */
 static void run(const struct pb_cell_spec *spec, json_int_t limit, struct users users)
 {
-    char answer[1 << 16] = "";
-    int in[2], out[2], ended = 0;
-    size_t n = 0;
-    ssize_t more;
-    json_t *json = pb_wire_spec_to_json(spec);
-    json_object_set_new(json, "memory_limit", json_integer(limit));
-    char *text = json_dumps(json, JSON_COMPACT);
+    json_t *input = pb_wire_spec_to_json(spec);
+    json_object_set_new(input, "memory_limit", json_integer(limit));
+    json_t *json = child_answer(input, limit_child, &users);
+    const json_t *rss = json_object_get(json_object_get(json, "m"), "rss_peak_bytes");
+    snprintf(status, sizeof status, "%s", json_string_value(json_object_get(json, "status")));
+    snprintf(reason, sizeof reason, "%s", json_string_value(json_object_get(json, "reason")));
+    rss_peak = rss != NULL ? json_number_value(rss) : -1;
     json_decref(json);
-    assert_true(pipe(in) == 0 && pipe(out) == 0);
-    assert_int_equal(write(in[1], text, strlen(text)), (ssize_t)strlen(text));
-    free(text);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(in[1]);
-        limit_self(users);
-        _exit(pb_child_run(in[0], out[1]));
-    }
-    assert_true(pid > 0);
-    close(in[0]);
-    close(in[1]);
-    close(out[1]);
-    while ((more = read(out[0], answer + n, sizeof answer - 1 - n)) > 0)
-        n += (size_t)more;
-    close(out[0]);
-    assert_int_equal(waitpid(pid, &ended, 0), pid);
-    assert_true(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
-    read_answer(answer);
 }
 
 static const struct users free_user = {0, 0};

@@ -44,6 +44,8 @@ static void quantum_and_overhead_are_measured(void **state)
     assert_true(isfinite(clock->quantum_ns) && clock->quantum_ns > 0.0);
     assert_true(isfinite(clock->overhead_ns) && clock->overhead_ns >= 0.0);
     assert_true(clock->overhead_ticks < 4096);
+    assert_true(pb_clock_resolution_ns() >= clock->quantum_ns);
+    assert_true(isfinite(pb_clock_resolution_ns()));
 }
 
 static void readings_never_go_back(void **state)

@@ -171,6 +171,15 @@ static void close_session(struct pb_session *session)
     pb_arena_close(&arena);
 }
 
+/* Of one worker and kind, marked or not. */
+static struct pb_hist samples_of(const struct pb_session *session, unsigned worker,
+                                 enum pb_kind kind)
+{
+    struct pb_hist all = session->samples[worker].kinds[kind][0];
+    pb_hist_merge(&all, &session->samples[worker].kinds[kind][1]);
+    return all;
+}
+
 static void every_phase_begins_runs_and_ends_on_every_worker(void **state)
 {
     (void)state;
@@ -281,7 +290,7 @@ static void a_gap_of_one_times_every_step(void **state)
     for (unsigned i = 0; i < WORKERS; i++) {
         assert_int_equal(diaries[i].timed, STEPS + i);
         assert_int_equal(diaries[i].runs, 0);
-        assert_int_equal(session.alloc_hists[i].n, STEPS + i);
+        assert_int_equal(samples_of(&session, i, PB_KIND_ALLOC_HIT).n, STEPS + i);
     }
     close_session(&session);
 }
@@ -296,14 +305,17 @@ static void timed_steps_are_recorded_in_nanoseconds(void **state)
     diaries[2].makes = 0;
     assert_int_equal(pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX), 0);
     assert_int_equal(pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX), 0); /* anew */
-    assert_int_equal(session.alloc_hists[0].n, diaries[0].timed);
-    assert_int_equal(session.free_hists[0].n, diaries[0].timed);
-    assert_true(fabs((double)session.alloc_hists[0].max - 1000.0) <= tick + 1.0);
-    assert_int_equal(session.alloc_hists[0].max, session.alloc_hists[0].min);
-    assert_true(fabs((double)session.free_hists[0].min - 5000.0) <= tick + 1.0);
-    assert_int_equal(session.alloc_hists[1].n, diaries[1].timed);
-    assert_int_equal(session.free_hists[1].n, 0);
-    assert_int_equal(session.alloc_hists[2].n, 0);
+    assert_int_equal(samples_of(&session, 0, PB_KIND_ALLOC_HIT).n, diaries[0].timed);
+    assert_int_equal(samples_of(&session, 0, PB_KIND_FREE_LOCAL).n, diaries[0].timed);
+    assert_true(fabs((double)samples_of(&session, 0, PB_KIND_ALLOC_HIT).max - 1000.0) <=
+                tick + 1.0);
+    assert_int_equal(samples_of(&session, 0, PB_KIND_ALLOC_HIT).max,
+                     samples_of(&session, 0, PB_KIND_ALLOC_HIT).min);
+    assert_true(fabs((double)samples_of(&session, 0, PB_KIND_FREE_LOCAL).min - 5000.0) <=
+                tick + 1.0);
+    assert_int_equal(samples_of(&session, 1, PB_KIND_ALLOC_HIT).n, diaries[1].timed);
+    assert_int_equal(samples_of(&session, 1, PB_KIND_FREE_LOCAL).n, 0);
+    assert_int_equal(samples_of(&session, 2, PB_KIND_ALLOC_HIT).n, 0);
     assert_true(diaries[2].timed > 0);
     close_session(&session);
 }
@@ -315,8 +327,8 @@ static void without_sampling_nothing_is_timed(void **state)
     open_session(&session, 0);
     assert_int_equal(pb_session_run(&session, PB_PHASE_RATE, &loop, UINT64_MAX), 0);
     assert_int_equal(pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX), 0);
-    assert_null(session.alloc_hists);
-    assert_null(session.free_hists);
+    assert_null(session.samples);
+    assert_null(session.body_hists);
     assert_null(session.gaps);
     for (unsigned i = 0; i < WORKERS; i++) {
         assert_int_equal(diaries[i].timed, 0);
@@ -363,44 +375,6 @@ static void hooks_surround_timed_windows_alone(void **state)
     close_session(&session);
 }
 
-/* The order of two hooks' calls on a worker; the outer one keeps it at its end. */
-static _Thread_local char calls[8];
-static _Thread_local unsigned calls_n;
-
-#define NOTES(name, what)                                                                          \
-    static void name(void *state)                                                                  \
-    {                                                                                              \
-        (void)state;                                                                               \
-        calls[calls_n++] = what;                                                                   \
-    }
-NOTES(outer_ready, 'R')
-NOTES(inner_ready, 'r')
-NOTES(outer_before, 'B')
-NOTES(inner_before, 'b')
-NOTES(inner_after, 'a')
-
-static void outer_after(void *state)
-{
-    calls[calls_n++] = 'A';
-    memcpy(state, calls, sizeof calls);
-}
-
-static void hooks_nest(void **state)
-{
-    static const struct pb_hook nested[] = {
-        {.ready = outer_ready, .before = outer_before, .after = outer_after, .state_bytes = 8},
-        {.ready = inner_ready, .before = inner_before, .after = inner_after},
-    };
-    (void)state;
-    struct pb_session session;
-    open_session_with(&session, 0, nested, 2);
-    pb_session_run(&session, PB_PHASE_RATE, &loop, UINT64_MAX);
-    for (unsigned i = 0; i < WORKERS; i++)
-        assert_memory_equal((const char *)session.hook_states[PB_PHASE_RATE][0] + i * 8, "RrBbaA",
-                            6);
-    close_session(&session);
-}
-
 static void begin_and_end_are_optional(void **state)
 {
     (void)state;
@@ -438,7 +412,6 @@ int main(void)
         cmocka_unit_test(without_sampling_nothing_is_timed),
         cmocka_unit_test(a_stream_that_fails_ends_its_window_alone),
         cmocka_unit_test(hooks_surround_timed_windows_alone),
-        cmocka_unit_test(hooks_nest),
         cmocka_unit_test(begin_and_end_are_optional),
         cmocka_unit_test(too_small_an_arena_is_reported),
     };

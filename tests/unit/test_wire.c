@@ -17,7 +17,7 @@
 #include <string.h>
 
 static char message[256];
-static struct pb_hist alloc_hist, free_hist, alloc_back, free_back;
+static struct pb_hist alloc_hist, free_hist, body_hist, backs[PB_VIEW_N];
 
 static const struct pb_cell_spec a_spec = {
     .variant = "zone:lock=ticket",
@@ -138,14 +138,18 @@ static void a_result_crosses_with_its_histograms(void **state)
     for (uint64_t i = 1; i < 1000; i++)
         pb_hist_record(&alloc_hist, i * i);
     pb_hist_record(&free_hist, 20);
-    result.alloc_hist = &alloc_hist;
-    result.free_hist = &free_hist;
+    result.hists[PB_VIEW_ALLOC] = &alloc_hist;
+    result.hists[PB_VIEW_FREE] = &free_hist;
+    pb_hist_clear(&body_hist);
+    pb_hist_record(&body_hist, 1250);
+    result.hists[PB_VIEW_BODY] = &body_hist;
+    result.paths = true;
+    snprintf(result.mark, sizeof result.mark, "rseq");
     int index = pb_metric_index("ns_per_op");
     assert_true(index >= 0);
     result.values[index] = 3.25;
     json_t *json = through_text(pb_wire_result_to_json(&result));
-    assert_int_equal(
-        pb_wire_result_from_json(json, &back, &alloc_back, &free_back, message, sizeof message), 0);
+    assert_int_equal(pb_wire_result_from_json(json, &back, backs, message, sizeof message), 0);
     assert_int_equal(back.status, PB_OK);
     assert_true(back.stream_hash == result.stream_hash);
     assert_string_equal(json_string_value(json_object_get(json, "stream_hash")),
@@ -159,10 +163,42 @@ static void a_result_crosses_with_its_histograms(void **state)
     assert_true(back.banked && !back.oversubscribed);
     assert_string_equal(back.version, result.version);
     assert_true(back.values[index] >= 3.25 && back.values[index] <= 3.25);
-    assert_ptr_equal(back.alloc_hist, &alloc_back);
-    assert_memory_equal(alloc_back.counts, alloc_hist.counts, sizeof alloc_hist.counts);
-    assert_int_equal(free_back.n, 1);
+    assert_ptr_equal(back.hists[PB_VIEW_ALLOC], &backs[PB_VIEW_ALLOC]);
+    assert_memory_equal(backs[PB_VIEW_ALLOC].counts, alloc_hist.counts, sizeof alloc_hist.counts);
+    assert_int_equal(backs[PB_VIEW_FREE].n, 1);
+    assert_int_equal(json_object_size(json_object_get(json, "hist")), 3); /* what is there */
+    const json_t *hist = json_object_get(json, "hist");
+    assert_null(json_object_get(json_object_get(hist, "alloc"), "unit"));
+    assert_string_equal(json_string_value(json_object_get(json_object_get(hist, "body"), "unit")),
+                        "ps");
+    assert_int_equal(backs[PB_VIEW_BODY].n, 1);
+    assert_true(back.paths);
+    assert_string_equal(back.mark, "rseq");
+    assert_false(back.setup.given);
     json_decref(json);
+}
+
+/* Whatever became of the cell. */
+static void a_setup_crosses_with_every_status(void **state)
+{
+    (void)state;
+    for (int status = PB_OK; status < PB_STATUSES; status++) {
+        struct pb_cell_result result = a_result(), back;
+        result.status = (enum pb_status)status;
+        result.setup = (struct pb_setup){
+            .given = true, .seed = 7, .mmap_pad = 8192, .brk_pad = 48, .aslr = true};
+        json_t *json = through_text(pb_wire_result_to_json(&result));
+        assert_int_equal(pb_wire_result_from_json(json, &back, backs, message, sizeof message), 0);
+        assert_true(back.setup.given && back.setup.aslr);
+        assert_int_equal(back.setup.seed, 7);
+        assert_int_equal(back.setup.mmap_pad, 8192);
+        assert_int_equal(back.setup.brk_pad, 48);
+        json_object_del(json_object_get(json, "setup"), "brk_pad");
+        assert_int_equal(pb_wire_result_from_json(json, &back, backs, message, sizeof message),
+                         -EINVAL);
+        assert_non_null(strstr(message, "brk_pad"));
+        json_decref(json);
+    }
 }
 
 static void infinite_metrics_are_left_out_and_named(void **state)
@@ -190,12 +226,10 @@ static void a_result_that_is_not_ok_has_a_reason_and_no_figures(void **state)
         assert_int_equal(json_object_size(json_object_get(json, "m")), 0);
         assert_int_equal(json_object_size(json_object_get(json, "hist")), 0);
         assert_null(json_object_get(json, "wall_ns"));
-        assert_int_equal(
-            pb_wire_result_from_json(json, &back, &alloc_back, &free_back, message, sizeof message),
-            0);
+        assert_int_equal(pb_wire_result_from_json(json, &back, backs, message, sizeof message), 0);
         assert_int_equal(back.status, status);
         assert_string_equal(back.reason, result.reason);
-        assert_null(back.alloc_hist);
+        assert_null(back.hists[PB_VIEW_ALLOC]);
         json_decref(json);
     }
 }
@@ -206,18 +240,16 @@ static void a_result_with_an_unknown_status_or_a_broken_histogram_is_refused(voi
     (void)state;
     pb_hist_clear(&alloc_hist);
     pb_hist_record(&alloc_hist, 1);
-    result.alloc_hist = &alloc_hist;
+    result.hists[PB_VIEW_ALLOC] = &alloc_hist;
     json_t *json = pb_wire_result_to_json(&result);
     json_t *hist = json_object_get(json_object_get(json, "hist"), "alloc");
     json_object_set_new(hist, "data", json_string("HISTFAAAA"));
-    assert_int_equal(
-        pb_wire_result_from_json(json, &back, &alloc_back, &free_back, message, sizeof message),
-        -EINVAL);
+    assert_int_equal(pb_wire_result_from_json(json, &back, backs, message, sizeof message),
+                     -EINVAL);
     assert_string_equal(message, "the histogram 'alloc' cannot be decoded");
     json_object_set_new(json, "status", json_string("fine"));
-    assert_int_equal(
-        pb_wire_result_from_json(json, &back, &alloc_back, &free_back, message, sizeof message),
-        -EINVAL);
+    assert_int_equal(pb_wire_result_from_json(json, &back, backs, message, sizeof message),
+                     -EINVAL);
     assert_string_equal(message, "'status' is not what it should be");
     json_decref(json);
 }
@@ -230,9 +262,8 @@ static void an_ok_result_whose_window_has_no_length_is_no_result(void **state)
     json_t *json = pb_wire_result_to_json(&result);
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         json_object_set_new(json, "wall_ns", json_integer(lengths[i]));
-        assert_int_equal(
-            pb_wire_result_from_json(json, &back, &alloc_back, &free_back, message, sizeof message),
-            -EINVAL);
+        assert_int_equal(pb_wire_result_from_json(json, &back, backs, message, sizeof message),
+                         -EINVAL);
         assert_string_equal(message, "'wall_ns' is not what it should be");
     }
     json_decref(json);
@@ -269,6 +300,7 @@ int main(void)
         cmocka_unit_test(a_spec_with_any_key_missing_or_of_another_type_is_refused),
         cmocka_unit_test(texts_that_are_too_long_are_refused),
         cmocka_unit_test(a_result_crosses_with_its_histograms),
+        cmocka_unit_test(a_setup_crosses_with_every_status),
         cmocka_unit_test(infinite_metrics_are_left_out_and_named),
         cmocka_unit_test(a_result_that_is_not_ok_has_a_reason_and_no_figures),
         cmocka_unit_test(a_result_with_an_unknown_status_or_a_broken_histogram_is_refused),

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Body: what a step costs in batches, each between two readings of the clock in the BODY window,
+ * which runs the first part of the stream again. It is finer than the clock, which single calls are
+ * not, and shows how the cost is spread, which the RATE window's one figure does not.
+ * Source:  methodology 3.1, R13: never derived from single calls, nor they from it.
+ * Layout:  a batch has as many steps as take 50 quanta of the clock or 50 of its own readings, and 8
+ *          at least; a sample is its time over its steps, in picoseconds
+ * I1       a percentile is published only where at least 10 samples lie beyond it
+ * Cost     two readings a batch, at most 2 % of it, which nothing is taken off for */
+#include "probes/percentile.h"
+#include "probes/probe.h"
+
+#include <math.h>
+
+enum { P10, P50, P90, BATCHES };
+
+static const struct pb_metric metrics[] = {
+    [P10] = {"body_p10", "ns", -1, "a step in the fastest 10 % of the batches took at most this"},
+    [P50] = {"body_p50", "ns", -1, "a step in half of the batches took at most this"},
+    [P90] = {"body_p90", "ns", -1, "a step in 90 % of the batches took at most this"},
+    [BATCHES] = {"body_batches", "1", 0, "batches that were timed"},
+    {NULL, NULL, 0, NULL},
+};
+
+static void report(const struct pb_observation *o, const void *rate, const void *tail,
+                   double *values)
+{
+    static const unsigned permille[] = {[P10] = 100, [P50] = 500, [P90] = 900};
+    const struct pb_hist *hist = o->hists[PB_VIEW_BODY];
+    (void)rate;
+    (void)tail;
+    for (int i = P10; i <= P90; i++)
+        values[i] = hist != NULL ? pb_percentile(hist, permille[i], 0.0) / 1000.0 : NAN;
+    values[BATCHES] = hist != NULL ? (double)hist->n : NAN;
+}
+
+const struct pb_probe pb_probe_body = {
+    .name = "body",
+    .summary = "cost of a step in timed batches: the body of the distribution",
+    .source = "methodology 3.1: batches of at least 50 quanta of the clock",
+    .metrics = metrics,
+    .report = report,
+};

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* The phases of a cell, on the heap that cell.c opened:
+ *   warm    audit, pretouch, WARM, RATE, TAIL, BODY, recheck
+ *   open    audit, pretouch, WARM, RATE, OPEN, recheck
+ *   cold    pretouch, RATE, recheck: nothing uses the heap before it is timed
+ * Windows are judged right behind them: a cell that did not do what it should ends there.
+ * Threads: the owner's. May touch: the cell. */
+#include "runner/cell_internal.h"
+
+#include <errno.h>
+
+enum {
+    AUDIT_STEPS = 100 * 1000,  /* a worker's steps under audit, but for traces: these are whole */
+    RECHECK_STEPS = 20 * 1000, /* the same behind the timed windows, on the used heap */
+    AUDIT_CHECKPOINTS = 256,
+    REPLAYS = 3,        /* of a trace, to warm up */
+    BATCH_LEAST = 8,    /* steps */
+    PRETOUCH_SLACK = 8, /* one part in 8 on top, and 1 MiB */
+    PRETOUCH_LEAST = 1 << 20
+};
+
+static const double BATCH_QUANTA = 50.0; /* or the clock's own cost as often: at most 2 % of it */
+static const double BODY_SHARE = 0.25;   /* of the stream's steps; a trace: all */
+static const double OPEN_SECONDS = 0.5;  /* before the scale */
+static const double LONG_REPLAY_NS = 0.5e9; /* longer: one replay is the warm-up */
+
+static int attach_job(void *context, unsigned index)
+{
+    struct pb_cell *cell = context;
+    struct pb_worker *worker = &cell->workers[index];
+    worker->heap = cell->front;
+    return worker->heap->ops->attach(worker->heap, index, &worker->thread);
+}
+
+/* Puts every worker in front of `heap`. */
+static int cell_attach(struct pb_cell *cell, struct pb_heap *heap)
+{
+    cell->front = heap;
+    if (pb_team_run(cell->team, attach_job, cell) == 0)
+        return 0;
+    pb_team_run(cell->team, pb_cell_detach_job, cell);
+    return pb_cell_refuse(cell, PB_OOM, "a worker cannot attach to the heap: out of memory");
+}
+
+/* One pass with every block checked, of at most `limit` steps a worker. */
+static int cell_audit(struct pb_cell *cell, uint64_t limit, struct pb_audit_result *found)
+{
+    uint64_t steps = 0;
+    for (unsigned i = 0; i < cell->n; i++)
+        steps += cell->workload->steps(&cell->workers[i]);
+    if (!pb_cell_is_trace(cell) && steps / cell->n > limit)
+        steps = limit * cell->n;
+    struct pb_audit *audit;
+    /* an odd distance: an even one would always meet pairs of calls at the same place */
+    uint64_t distance = steps * cell->workload->step_calls / AUDIT_CHECKPOINTS | 1;
+    if (pb_audit_open(cell->opened.heap, cell->n, distance, &audit) != 0)
+        return pb_cell_refuse_short(cell, "the harness has no memory for the audit");
+    int error = cell_attach(cell, pb_audit_heap(audit));
+    if (error == 0) {
+        pb_session_run(&cell->session, PB_PHASE_AUDIT, cell->table,
+                       pb_cell_is_trace(cell) ? UINT64_MAX : limit);
+        pb_team_run(cell->team, pb_cell_detach_job, cell);
+        pb_audit_finish(audit, found);
+        pb_cell_add_tallies(cell, &cell->result->audit);
+        error = pb_cell_judge_audit(cell, found);
+    }
+    pb_audit_close(audit);
+    return error;
+}
+
+/* Memory that the strategy held in the audit and gave back is the machine's again, and a first
+ * touch of a guest's page costs an exit to its host: takes as much, touches it and gives it back.
+ * Without an audit, as much as the workload says that it will hold. */
+static void cell_pretouch(struct pb_cell *cell)
+{
+    uint64_t bytes = cell->c.live_peak_bytes, most = cell->spec->memory_limit;
+    if (bytes == 0)
+        bytes = cell->c.expected_blocks * cell->c.block_bytes;
+    if (cell->audited && cell->audit.rss_peak_bytes > cell->audit.rss_end_bytes)
+        bytes = cell->audit.rss_peak_bytes - cell->audit.rss_end_bytes;
+    bytes += bytes / PRETOUCH_SLACK + PRETOUCH_LEAST;
+    pb_limit_off(&cell->limit);
+    cell->pretouched_bytes = pb_setup_pretouch(most != 0 && bytes > most ? most : bytes);
+    pb_limit_on(&cell->limit);
+}
+
+/* A stream is warmed up once, in windows; a replay, which is one, until two take the same time. */
+static int cell_warm_up(struct pb_cell *cell)
+{
+    const struct pb_session *session = &cell->session;
+    const struct pb_window *first = session->windows[PB_PHASE_WARM];
+    unsigned most = pb_cell_is_trace(cell) ? REPLAYS : 1;
+    int error = 0;
+    for (unsigned i = 0; error == 0 && i < most && !session->warm.steady; i++) {
+        pb_session_run(&cell->session, PB_PHASE_WARM, cell->loop, UINT64_MAX);
+        error = pb_cell_judge_phase(cell, PB_PHASE_WARM, NULL);
+        if (pb_clock_ns(first->ended - first->go) > LONG_REPLAY_NS)
+            break;
+    }
+    return error;
+}
+
+int pb_cell_warm(struct pb_cell *cell)
+{
+    bool cold = pb_cell_is_cold(cell);
+    pb_limit_on(&cell->limit);
+    if (!cold && cell->spec->audit && cell_audit(cell, AUDIT_STEPS, &cell->audit) != 0)
+        return -ECANCELED;
+    cell->audited = !cold && cell->spec->audit;
+    cell_pretouch(cell);
+    if (cell_attach(cell, cell->opened.heap) != 0)
+        return -ECANCELED;
+    return cold ? 0 : cell_warm_up(cell);
+}
+
+int pb_cell_rate(struct pb_cell *cell, double *seconds)
+{
+    pb_session_run(&cell->session, PB_PHASE_RATE, cell->loop, UINT64_MAX);
+    *seconds = pb_cell_wall_ns(cell) * 1e-9;
+    return pb_cell_judge_phase(cell, PB_PHASE_RATE, &cell->result->rate);
+}
+
+/* Steps of the first worker's that are `share` of its stream. */
+static uint64_t share_of_stream(const struct pb_cell *cell, double share)
+{
+    return (uint64_t)((double)cell->workload->steps(&cell->workers[0]) * share);
+}
+
+/* The batches are as long as the clock needs them. */
+static int cell_body(struct pb_cell *cell)
+{
+    const struct pb_clock *clock = pb_clock_open();
+    struct pb_session *session = &cell->session;
+    double least_ns = BATCH_QUANTA * fmax(clock->quantum_ns, clock->overhead_ns);
+    double steps = session->warm.ns_a_step > 0.0 ? ceil(least_ns / session->warm.ns_a_step) : 0.0;
+    session->batch = (uint64_t)fmax(steps, BATCH_LEAST);
+    uint64_t limit = share_of_stream(cell, BODY_SHARE) / session->batch * session->batch;
+    if (pb_cell_is_trace(cell))
+        limit = UINT64_MAX;
+    if (limit == 0)
+        return 0;
+    pb_session_run(session, PB_PHASE_BODY, cell->loop, limit);
+    return pb_cell_judge_phase(cell, PB_PHASE_BODY, NULL);
+}
+
+static int cell_sampled(struct pb_cell *cell)
+{
+    struct pb_tally tail = {0};
+    pb_session_run(&cell->session, PB_PHASE_TAIL, cell->loop, UINT64_MAX);
+    int error = pb_cell_judge_phase(cell, PB_PHASE_TAIL, &tail);
+    cell->tail_tally = tail;
+    if (error == 0 && tail.hash != cell->result->rate.hash)
+        return pb_cell_refuse(cell, PB_FAILED,
+                              "the sampled pass ran other operations than the timed one");
+    return error != 0 ? error : cell_body(cell);
+}
+
+/* As many steps as come in half a second, times the scale. */
+static int cell_open_loop(struct pb_cell *cell)
+{
+    double steps = cell->session.arrival.rate * OPEN_SECONDS * cell->spec->scale;
+    pb_session_run(&cell->session, PB_PHASE_OPEN, cell->loop, (uint64_t)fmax(steps, 1.0));
+    return pb_cell_judge_phase(cell, PB_PHASE_OPEN, NULL);
+}
+
+int pb_cell_tail(struct pb_cell *cell)
+{
+    int error = 0;
+    if (cell->session.samples != NULL)
+        error = cell_sampled(cell);
+    else if (pb_cell_is_open(cell))
+        error = cell_open_loop(cell);
+    else
+        return 0;
+    return error != 0 ? error : pb_cell_verify_binding(cell);
+}
+
+int pb_cell_recheck(struct pb_cell *cell)
+{
+    struct pb_audit_result again;
+    char message[256];
+    struct pb_heap *heap = cell->opened.heap;
+    bool cold = pb_cell_is_cold(cell);
+    pb_team_run(cell->team, pb_cell_detach_job, cell);
+    if (heap->ops->check != NULL && heap->ops->check(heap, message, sizeof message) != 0)
+        return pb_cell_refuse(cell, PB_CORRUPT, message);
+    /* a warm trace's audit was all of it */
+    int error = 0;
+    if (cell->spec->audit && (cold || !pb_cell_is_trace(cell)))
+        error = cell_audit(cell, cold ? AUDIT_STEPS : RECHECK_STEPS, &again);
+    pb_limit_off(&cell->limit);
+    return error;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* The windows that split time up: kinds and marks of TAIL, batches of BODY, the windows of WARM;
+ * and how hooks nest around them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "skip.h"
+#include "window_script.h"
+
+#include "path.h"
+
+#include <time.h>
+
+/* --- TAIL ------------------------------------------------------------------------------------ */
+
+/* Samples of a kind, of all workers: marked, or all. */
+static uint64_t samples(const struct pb_session *session, enum pb_kind kind, bool marked)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < session->n; i++) {
+        const struct pb_samples *s = &session->samples[i];
+        n += s->kinds[kind][1].n + (marked ? 0 : s->kinds[kind][0].n);
+    }
+    return n;
+}
+
+static void a_sample_goes_to_its_kind(void **state)
+{
+    struct pb_session session = {.sample_gap = 1};
+    (void)state;
+    open_session(&session, 2);
+    scripts[0].alloc_path = PB_PATH_MISS;
+    scripts[0].free_path = PB_PATH_REMOTE;
+    scripts[1].alloc_path = PB_PATH_MISS | PB_PATH_OS;
+    scripts[1].free_path = PB_PATH_OVERFLOW | PB_PATH_REMOTE;
+    pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX);
+    assert_int_equal(samples(&session, PB_KIND_ALLOC_HIT, false), 0);
+    assert_int_equal(samples(&session, PB_KIND_ALLOC_MISS, false), STEPS);
+    assert_int_equal(samples(&session, PB_KIND_ALLOC_OS, false), STEPS);
+    assert_int_equal(samples(&session, PB_KIND_FREE_LOCAL, false), 0);
+    assert_int_equal(samples(&session, PB_KIND_FREE_REMOTE, false), STEPS);
+    assert_int_equal(samples(&session, PB_KIND_FREE_OVERFLOW, false), STEPS);
+    assert_int_equal(samples(&session, PB_KIND_FREE_OS, false), 0);
+    close_session(&session);
+}
+
+static void doze(void)
+{
+    struct timespec nap = {0, 20 * US};
+    nanosleep(&nap, NULL);
+}
+
+/* Planted: a strategy that sleeps in each call. Its calls are slow, so that where the kernel does
+ * not take the mark away on the way back from a system call, getrusage is asked. */
+static void who_sleeps_in_a_call_is_always_marked(void **state)
+{
+    (void)state;
+    for (int way = PB_MARK_SWITCHES; way <= (int)pb_mark_best(); way++) {
+        struct pb_session session = {.sample_gap = 1, .mark = (enum pb_mark_way)way};
+        open_session(&session, 2);
+        for (unsigned i = 0; i < 2; i++) {
+            scripts[i].steps = 300;
+            scripts[i].in_step = doze;
+            scripts[i].alloc_ns = 20 * US;
+        }
+        pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX);
+        assert_int_equal(samples(&session, PB_KIND_ALLOC_HIT, false), 600);
+        assert_int_equal(samples(&session, PB_KIND_ALLOC_HIT, true), 600);
+        assert_int_equal(samples(&session, PB_KIND_FREE_LOCAL, true), 600);
+        close_session(&session);
+    }
+}
+
+static void who_is_left_alone_is_mostly_clean(void **state)
+{
+    struct pb_session session = {.sample_gap = 1, .mark = PB_MARK_RSEQ};
+    (void)state;
+    if (pb_mark_best() != PB_MARK_RSEQ)
+        skip_because("the C library has not registered an rseq area");
+    open_session(&session, 1);
+    pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX);
+    assert_int_equal(samples(&session, PB_KIND_ALLOC_HIT, false), STEPS);
+    assert_true(samples(&session, PB_KIND_ALLOC_HIT, true) < STEPS / 4);
+    close_session(&session);
+}
+
+/* 64 samples are judged at a time, and the last ones when the window ends. */
+static void without_rseq_no_sample_is_lost(void **state)
+{
+    (void)state;
+    for (uint64_t steps = 31; steps < 34; steps++) {
+        struct pb_session session = {.sample_gap = 1, .mark = PB_MARK_SWITCHES};
+        open_session(&session, 1);
+        scripts[0].steps = steps;
+        pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX);
+        assert_int_equal(samples(&session, PB_KIND_ALLOC_HIT, false), steps);
+        assert_int_equal(samples(&session, PB_KIND_FREE_LOCAL, false), steps);
+        assert_int_equal(session.samples[0].held_n, 0);
+        close_session(&session);
+    }
+}
+
+/* --- BODY ------------------------------------------------------------------------------------ */
+
+static void a_body_is_whole_batches_of_the_first_part(void **state)
+{
+    struct pb_session session = {.sample_gap = 16, .batch = 60};
+    (void)state;
+    open_session(&session, 2);
+    pb_session_run(&session, PB_PHASE_BODY, &loop, 600);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(scripts[i].runs, 10);
+        for (size_t k = 0; k < 10; k++)
+            assert_int_equal(scripts[i].run_steps[k], 60);
+        assert_int_equal(session.body_hists[i].n, 10);
+        assert_int_equal(session.windows[PB_PHASE_BODY][i].steps, 600);
+    }
+    close_session(&session);
+}
+
+/* Who waits for others' steps must not leave any out. */
+static void what_no_batch_is_made_of_is_run_too(void **state)
+{
+    struct pb_session session = {.sample_gap = 16, .batch = 60};
+    (void)state;
+    open_session(&session, 1);
+    pb_session_run(&session, PB_PHASE_BODY, &loop, UINT64_MAX);
+    assert_int_equal(session.body_hists[0].n, STEPS / 60);
+    assert_int_equal(scripts[0].done, STEPS);
+    assert_int_equal(scripts[0].runs, STEPS / 60 + 1);
+    assert_int_equal(session.windows[PB_PHASE_BODY][0].steps, STEPS);
+    close_session(&session);
+}
+
+/* A batch of 10 that takes at least 20 us. */
+static void a_batch_is_counted_in_picoseconds_a_step(void **state)
+{
+    struct pb_session session = {.sample_gap = 16, .batch = 10};
+    (void)state;
+    open_session(&session, 1);
+    scripts[0].run_ns = 20 * US;
+    pb_session_run(&session, PB_PHASE_BODY, &loop, 10);
+    assert_int_equal(session.body_hists[0].n, 1);
+    assert_true(session.body_hists[0].min >= 20ull * US * 1000 / 10 - 1000);
+    close_session(&session);
+}
+
+static void windows_that_were_not_prepared_are_not_run(void **state)
+{
+    struct pb_session session = {.batch = 10};
+    (void)state;
+    open_session(&session, 1);
+    pb_session_run(&session, PB_PHASE_BODY, &loop, UINT64_MAX);
+    pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX);
+    pb_session_run(&session, PB_PHASE_OPEN, &loop, UINT64_MAX);
+    assert_int_equal(scripts[0].runs, 0);
+    assert_null(session.body_hists);
+    assert_null(session.open_hists);
+    close_session(&session);
+}
+
+/* --- WARM ------------------------------------------------------------------------------------ */
+
+/* The verdict is about more windows than there are. */
+static void a_stream_without_a_verdict_is_run_to_its_end(void **state)
+{
+    struct pb_session session = {.warm_parts = 10, .warm_span = 11};
+    (void)state;
+    open_session(&session, 2);
+    scripts[1].steps = STEPS - 7; /* shares are each worker's own */
+    pb_session_run(&session, PB_PHASE_WARM, &loop, UINT64_MAX);
+    assert_false(session.warm.steady);
+    assert_int_equal(session.warm.n, 10);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(scripts[i].runs, 10);
+        assert_int_equal(scripts[i].done, scripts[i].steps);
+        assert_int_equal(session.windows[PB_PHASE_WARM][i].steps, scripts[i].steps);
+        for (size_t k = 0; k < 10; k++)
+            assert_in_range(scripts[i].run_steps[k], STEPS / 10 - 1, STEPS / 10);
+    }
+    assert_true(session.warm.ns_a_step > 0.0);
+    close_session(&session);
+}
+
+/* Whatever the machine makes of the rates. */
+static void a_warm_up_ends_with_its_verdict_on_all_workers(void **state)
+{
+    struct pb_session session = {.warm_parts = PB_WARM_WINDOWS, .warm_span = PB_WARM_SPAN};
+    (void)state;
+    open_session(&session, 2);
+    pb_session_run(&session, PB_PHASE_WARM, &loop, UINT64_MAX);
+    unsigned n = session.warm.n;
+    assert_in_range(n, PB_WARM_SPAN, PB_WARM_WINDOWS);
+    assert_true(session.warm.steady || n == PB_WARM_WINDOWS);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(scripts[i].runs, n);
+        assert_int_equal(scripts[i].done, STEPS / PB_WARM_WINDOWS * n);
+    }
+    close_session(&session);
+}
+
+static void a_replay_is_one_window_and_its_rates_are_kept(void **state)
+{
+    struct pb_session session = {.warm_parts = 1, .warm_span = 2};
+    (void)state;
+    open_session(&session, 2);
+    for (unsigned i = 1; i <= 3; i++) {
+        pb_session_run(&session, PB_PHASE_WARM, &loop, UINT64_MAX);
+        assert_int_equal(session.warm.n, i);
+        assert_int_equal(scripts[1].runs, 1);
+        assert_int_equal(scripts[1].done, STEPS);
+    }
+    close_session(&session);
+}
+
+/* --- hooks ----------------------------------------------------------------------------------- */
+
+/* The order of two hooks' calls on a worker; the outer one keeps it at its end. */
+static _Thread_local char calls[8];
+static _Thread_local unsigned calls_n;
+
+#define NOTES(name, what)                                                                          \
+    static void name(void *state)                                                                  \
+    {                                                                                              \
+        (void)state;                                                                               \
+        calls[calls_n++] = what;                                                                   \
+    }
+NOTES(outer_ready, 'R')
+NOTES(inner_ready, 'r')
+NOTES(outer_before, 'B')
+NOTES(inner_before, 'b')
+NOTES(inner_after, 'a')
+
+static void outer_after(void *state)
+{
+    calls[calls_n++] = 'A';
+    memcpy(state, calls, sizeof calls);
+}
+
+static void hooks_nest(void **state)
+{
+    static const struct pb_hook nested[] = {
+        {.ready = outer_ready, .before = outer_before, .after = outer_after, .state_bytes = 8},
+        {.ready = inner_ready, .before = inner_before, .after = inner_after},
+    };
+    struct pb_session session = {.hooks = nested, .hooks_n = 2};
+    (void)state;
+    open_session(&session, WORKERS);
+    pb_session_run(&session, PB_PHASE_RATE, &loop, UINT64_MAX);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_memory_equal((const char *)session.hook_states[PB_PHASE_RATE][0] + i * 8, "RrBbaA",
+                            6);
+    close_session(&session);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sample_goes_to_its_kind),
+        cmocka_unit_test(who_sleeps_in_a_call_is_always_marked),
+        cmocka_unit_test(who_is_left_alone_is_mostly_clean),
+        cmocka_unit_test(without_rseq_no_sample_is_lost),
+        cmocka_unit_test(a_body_is_whole_batches_of_the_first_part),
+        cmocka_unit_test(what_no_batch_is_made_of_is_run_too),
+        cmocka_unit_test(a_batch_is_counted_in_picoseconds_a_step),
+        cmocka_unit_test(windows_that_were_not_prepared_are_not_run),
+        cmocka_unit_test(a_stream_without_a_verdict_is_run_to_its_end),
+        cmocka_unit_test(a_warm_up_ends_with_its_verdict_on_all_workers),
+        cmocka_unit_test(a_replay_is_one_window_and_its_rates_are_kept),
+        cmocka_unit_test(hooks_nest),
+    };
+    pb_clock_open();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
