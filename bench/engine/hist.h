@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A histogram in HdrHistogram's layout with two decimal digits over 1 ns .. 3600 s: each count is
  * within 0.78 % of its value. One a thread and kind of operation, no atomics; merged after the run.
- * Minimum, maximum and sum are kept exactly beside it.
+ * Minimum, maximum and sum are kept exactly beside it. What is finer is counted in another unit, which
+ * who publishes it names (kind.h).
  * Source: HdrHistogram, V2 encoding (HdrHistogram_c 0.11, hdr_histogram_log.c).
  * Threads: one writer; merge and encode when it has stopped. */
 #ifndef PB_HIST_H
