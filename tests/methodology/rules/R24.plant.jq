@@ -1,3 +1,3 @@
+include "records";
 # a repetition is flagged and not counted
-(map(.kind == "rep" and .status == "ok") | index(true)) as $at | to_entries[]
-| if .key == $at then .value.disturbed += ["planted"] else . end | .value
+first_where(.kind == "rep" and .status == "ok"; .disturbed += ["planted"])[]
