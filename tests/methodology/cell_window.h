@@ -22,15 +22,34 @@ static inline uint64_t planted_run(struct pb_worker *worker, uint64_t steps)
     return real_loop->run(worker, steps);
 }
 
-/* Runs `workload` on `variant` through the windows RATE and TAIL, with these hooks around each. */
+static void (*looks[2])(void *); /* before, behind */
+enum { PHASE_STEPS = 2000 };
+
+static inline int look_job(void *side, unsigned index)
+{
+    (void)index;
+    looks[(uintptr_t)side](NULL);
+    return 0;
+}
+
+/* A phase without hooks. */
+static inline void look_at_phase(struct pb_cell *cell, enum pb_phase phase)
+{
+    pb_team_run(cell->team, look_job, (void *)0);
+    pb_session_run(&cell->session, phase, cell->loop, PHASE_STEPS);
+    pb_team_run(cell->team, look_job, (void *)1);
+}
+
+/* Runs `workload` on `variant`, with these looks around RATE, TAIL and BODY; with an arrival that
+ * is not `closed` around RATE and OPEN alone. */
 static inline void run_between(const char *variant, const char *workload, unsigned threads,
-                               void (*before)(void *), void (*after)(void *), void (*plant)(void))
+                               const char *arrival, void (*before)(void *), void (*after)(void *),
+                               void (*plant)(void))
 {
     static struct pb_loop loop;
     struct pb_cell_spec spec = {.pin = "none",
                                 .memory = "default",
                                 .start = "warm",
-                                .arrival = "closed",
                                 .delay = "none",
                                 .threads = threads,
                                 .oversubscribe = true,
@@ -43,6 +62,7 @@ static inline void run_between(const char *variant, const char *workload, unsign
     double seconds;
     snprintf(spec.variant, sizeof spec.variant, "%s", variant);
     snprintf(spec.workload, sizeof spec.workload, "%s", workload);
+    snprintf(spec.arrival, sizeof spec.arrival, "%s", arrival);
     snprintf(spec.params, sizeof spec.params, "ops=30000");
     int error = pb_cell_open(&spec, topology, &result, &cell);
     if (error == 0) {
@@ -55,6 +75,10 @@ static inline void run_between(const char *variant, const char *workload, unsign
         cell->loop = &loop;
         error = error != 0 ? error : pb_cell_rate(cell, &seconds);
         error = error != 0 ? error : pb_cell_tail(cell);
+        looks[0] = before;
+        looks[1] = after;
+        if (error == 0)
+            look_at_phase(cell, pb_cell_is_open(cell) ? PB_PHASE_OPEN : PB_PHASE_BODY);
         pb_cell_close(cell);
     }
     pb_cell_result_free(&result);

@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -85,11 +86,11 @@ static void after(void *state)
 }
 
 static void run_counted(const char *variant, const char *workload, unsigned threads,
-                        void (*plant)(void))
+                        const char *arrival, void (*plant)(void))
 {
     windows = calls = faults = 0;
-    run_between(variant, workload, threads, before, after, plant);
-    assert_int_equal(windows, 2 * threads);
+    run_between(variant, workload, threads, arrival, before, after, plant);
+    assert_int_equal(windows, (strcmp(arrival, "closed") == 0 ? 3 : 2) * threads);
 }
 
 static void no_worker_calls_malloc_in_a_window(void **state)
@@ -102,10 +103,12 @@ static void no_worker_calls_malloc_in_a_window(void **state)
     if (!PB_COUNTS_CALLS)
         skip_because("this build's malloc is not the C library's");
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
-        run_counted(cells[i].variant, cells[i].workload, 2, NULL);
+        run_counted(cells[i].variant, cells[i].workload, 2, "closed", NULL);
         if (calls != 0)
             fail_msg("%s on %s: %u calls of malloc", cells[i].workload, cells[i].variant, calls);
     }
+    run_counted("pool", "pair", 2, "fixed:200000", NULL);
+    assert_int_equal(calls, 0);
 }
 
 static void call_malloc(void)
@@ -118,7 +121,7 @@ static void a_planted_call_of_malloc_is_found(void **state)
     (void)state;
     if (!PB_COUNTS_CALLS)
         skip_because("this build's malloc is not the C library's");
-    run_counted("null", "pair", 1, call_malloc);
+    run_counted("null", "pair", 1, "closed", call_malloc);
     assert_int_equal(calls, 2); /* of the window RATE */
 }
 
@@ -130,7 +133,7 @@ static void a_run_of_null_makes_no_page_resident(void **state)
     if (pb_suite_sanitizer[0] != '\0')
         skip_because("a sanitizer keeps memory and mappings of its own");
     for (size_t w = 0; w < sizeof workloads / sizeof *workloads; w++) {
-        run_counted("null", workloads[w], 1, NULL);
+        run_counted("null", workloads[w], 1, "closed", NULL);
         if (faults != 0)
             fail_msg("%s: %u pages", workloads[w], faults);
     }
@@ -149,7 +152,7 @@ static void touch_a_page(void)
 static void a_planted_page_is_found(void **state)
 {
     (void)state;
-    run_counted("null", "pair", 1, touch_a_page);
+    run_counted("null", "pair", 1, "closed", touch_a_page);
     assert_true(faults >= 1);
 }
 

@@ -50,11 +50,11 @@ static void after(void *state)
 }
 
 static void run_counted(const char *variant, const char *workload, unsigned threads,
-                        void (*plant)(void))
+                        const char *arrival, void (*plant)(void))
 {
     windows = reads = 0;
-    run_between(variant, workload, threads, before, after, plant);
-    assert_int_equal(windows, 2 * threads);
+    run_between(variant, workload, threads, arrival, before, after, plant);
+    assert_int_equal(windows, (strcmp(arrival, "closed") == 0 ? 3 : 2) * threads);
 }
 
 static void need_counts(void)
@@ -71,10 +71,12 @@ static void no_window_reads_a_file(void **state)
     (void)state;
     need_counts();
     for (size_t w = 0; w < sizeof workloads / sizeof *workloads; w++) {
-        run_counted("pool", workloads[w], 2, NULL);
+        run_counted("pool", workloads[w], 2, "closed", NULL);
         if (reads != 0)
             fail_msg("%s: %u reads", workloads[w], reads);
     }
+    run_counted("pool", "pair", 2, "fixed:200000", NULL);
+    assert_int_equal(reads, 0);
 }
 
 static void read_procfs(void)
@@ -92,7 +94,7 @@ static void a_planted_read_of_procfs_is_found(void **state)
 {
     (void)state;
     need_counts();
-    run_counted("pool", "pair", 1, read_procfs);
+    run_counted("pool", "pair", 1, "closed", read_procfs);
     assert_int_equal(reads, 1); /* in the window RATE */
 }
 
