@@ -32,7 +32,6 @@ static const double CLOCK_AGREES = 50e-6;
 
 /* What there is until pb_clock_open has found something better. */
 static struct pb_clock the_clock = {.source = "clock_gettime", .ns_per_tick = 1.0, .objection = ""};
-static double overhead_range_ns; /* the interquartile range of an empty begin/end pair */
 static bool opened;
 
 const char *pb_clock_objection(const struct pb_clock_evidence *evidence)
@@ -184,6 +183,8 @@ static void measure_quantum(void)
         quantum++;
     the_clock.quantum_ns = pb_clock_ns(quantum);
 }
+
+static double overhead_range_ns; /* the interquartile range of an empty begin/end pair */
 
 static void measure_overhead(void)
 {

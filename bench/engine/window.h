@@ -106,7 +106,7 @@ int pb_session_prepare(struct pb_session *session, struct pb_arena *arena);
 
 /* Runs a phase: begin on every worker, line up, at most `limit` steps of its stream on each
  * (UINT64_MAX: all of it), end on every worker. Each worker's tally is that of this phase afterwards.
- * `loop` is what the window runs. Returns 0 or the first job's -errno. */
+ * `loop` is what the window runs; BODY runs whole batches alone. Returns 0 or the first job's -errno. */
 int pb_session_run(struct pb_session *session, enum pb_phase phase, const struct pb_loop *loop,
                    uint64_t limit);
 

@@ -121,8 +121,7 @@ uint64_t pb_window_sampled(const struct pb_phase_run *run, struct pb_worker *wor
     return done;
 }
 
-/* What is left behind the last batch is run untimed: a replay's workers wait for each other's
- * events. */
+/* Whole batches alone: what is left behind the last one is not run. */
 uint64_t pb_window_batches(const struct pb_phase_run *run, struct pb_worker *worker, uint64_t steps,
                            struct pb_window *window)
 {
@@ -136,8 +135,8 @@ uint64_t pb_window_batches(const struct pb_phase_run *run, struct pb_worker *wor
         uint64_t ticks = pb_ticks_end() - before;
         done += ran;
         if (ran < batch)
-            return done;
+            break;
         pb_hist_record(hist, (uint64_t)((double)ticks * ps + 0.5));
     }
-    return steps > done ? done + run->loop->run(worker, steps - done) : done;
+    return done;
 }

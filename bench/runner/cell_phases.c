@@ -20,7 +20,7 @@ enum {
 };
 
 static const double BATCH_QUANTA = 50.0; /* or the clock's own cost as often: at most 2 % of it */
-static const double BODY_SHARE = 0.25;   /* of the stream's steps; a trace: all */
+static const double BODY_SHARE = 0.25;   /* of the stream's steps */
 static const double OPEN_SECONDS = 0.5;  /* before the scale */
 static const double LONG_REPLAY_NS = 0.5e9; /* longer: one replay is the warm-up */
 
@@ -126,7 +126,8 @@ static uint64_t share_of_stream(const struct pb_cell *cell, double share)
     return (uint64_t)((double)cell->workload->steps(&cell->workers[0]) * share);
 }
 
-/* The batches are as long as the clock needs them. */
+/* The batches are as long as the clock needs them. A replay of several workers has none: it cannot
+ * be cut, and its batches would time how long the workers wait for each other. */
 static int cell_body(struct pb_cell *cell)
 {
     const struct pb_clock *clock = pb_clock_open();
@@ -135,9 +136,7 @@ static int cell_body(struct pb_cell *cell)
     double steps = session->warm.ns_a_step > 0.0 ? ceil(least_ns / session->warm.ns_a_step) : 0.0;
     session->batch = (uint64_t)fmax(steps, BATCH_LEAST);
     uint64_t limit = share_of_stream(cell, BODY_SHARE) / session->batch * session->batch;
-    if (pb_cell_is_trace(cell))
-        limit = UINT64_MAX;
-    if (limit == 0)
+    if (limit == 0 || (pb_cell_is_trace(cell) && cell->n > 1))
         return 0;
     pb_session_run(session, PB_PHASE_BODY, cell->loop, limit);
     return pb_cell_judge_phase(cell, PB_PHASE_BODY, NULL);

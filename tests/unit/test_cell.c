@@ -23,11 +23,11 @@
 
 static json_t *answer;
 
-/* A cell of `batch`, which holds 1000 blocks at a time. */
+/* A cell of `batch`, which holds 100 KiB at a time: glibc gives back what is more. */
 static struct pb_cell_spec batch_of(const char *variant)
 {
     struct pb_cell_spec spec = {.workload = "batch",
-                                .params = "size=256,n=1000,ops=30000",
+                                .params = "size=256,n=400,ops=12000",
                                 .pin = "none",
                                 .memory = "default",
                                 .start = "warm",
@@ -99,7 +99,7 @@ static void a_cold_cell_faults_where_a_warm_one_does_not(void **state)
         snprintf(spec.start, sizeof spec.start, "cold");
         run_well(&spec);
         double cold = metric("minor_faults");
-        if (!(cold >= 20.0) || !(warm <= cold / 10))
+        if (!(cold >= 10.0) || !(warm <= cold / 4))
             fail_msg("%s: %.0f faults cold, %.0f warm", variants[i], cold, warm);
     }
 }
