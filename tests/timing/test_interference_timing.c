@@ -258,9 +258,12 @@ static void a_spinner_beside_a_worker_shows(void **state)
     pb_cell_result_free(result);
 }
 
-int main(void)
+/* With an argument, only the tests whose names match it. */
+int main(int argc, char **argv)
 {
     pb_clock_open();
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_begin_within_10_us_of_each_other),
         cmocka_unit_test(a_line_is_passed_fast_between_two_units_alone),

@@ -57,26 +57,22 @@ static void expect_zone(size_t blocks, enum pb_status status, const char *reason
 
 static void a_grandchild_that_holds_the_pipes_delays_nothing(void **state)
 {
-    struct timespec began, ended;
-    (void)state;
-    put_child(ZONE "sleep 20 & " GOOD " ;;\n");
-    clock_gettime(CLOCK_MONOTONIC, &began);
+    (void)state; /* to wait for any of them is to be ended by the test's time limit */
+    put_child(ZONE "sleep 600 & " GOOD " ;;\n");
     assert_int_equal(run(), PB_EXIT_GOOD);
     expect_zone(3, PB_OK, "");
     unlink(below("run/records.jsonl"));
     unlink(below("run/matrix.toml"));
     rmdir(below("run"));
     /* one that has left the group too: it cannot be ended with it, and is not waited for */
-    put_child(ZONE "setsid sh -c 'echo $$ >>${0%/*}/run/left; exec sleep 20' $0 & " GOOD " ;;\n");
+    put_child(ZONE "setsid sh -c 'echo $$ >>${0%/*}/run/left; exec sleep 600' $0 & " GOOD " ;;\n");
     assert_int_equal(run(), PB_EXIT_GOOD);
-    clock_gettime(CLOCK_MONOTONIC, &ended);
     expect_zone(3, PB_OK, "");
-    assert_true(ended.tv_sec - began.tv_sec < 19); /* it waited for none of them */
     FILE *file = fopen(below("run/left"), "r");
     char line[32];
     while (file != NULL && fgets(line, sizeof line, file) != NULL)
         if (atoi(line) > 1)
-            kill((pid_t)atoi(line), SIGKILL);
+            assert_int_equal(kill((pid_t)atoi(line), SIGKILL), 0); /* it is still there */
     if (file != NULL)
         fclose(file);
     unlink(below("run/left"));

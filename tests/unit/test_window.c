@@ -204,44 +204,6 @@ static void hooks_surround_timed_windows_alone(void **state)
     close_session(&session);
 }
 
-/* The order of two hooks' calls on a worker; the outer one keeps it at its end. */
-static _Thread_local char calls[8];
-static _Thread_local unsigned calls_n;
-
-#define NOTES(name, what)                                                                          \
-    static void name(void *state)                                                                  \
-    {                                                                                              \
-        (void)state;                                                                               \
-        calls[calls_n++] = what;                                                                   \
-    }
-NOTES(outer_ready, 'R')
-NOTES(inner_ready, 'r')
-NOTES(outer_before, 'B')
-NOTES(inner_before, 'b')
-NOTES(inner_after, 'a')
-
-static void outer_after(void *state)
-{
-    calls[calls_n++] = 'A';
-    memcpy(state, calls, sizeof calls);
-}
-
-static void hooks_nest(void **state)
-{
-    static const struct pb_hook nested[] = {
-        {.ready = outer_ready, .before = outer_before, .after = outer_after, .state_bytes = 8},
-        {.ready = inner_ready, .before = inner_before, .after = inner_after},
-    };
-    (void)state;
-    struct pb_session session;
-    open_session_with(&session, 0, nested, 2);
-    pb_session_run(&session, PB_PHASE_RATE, &loop, UINT64_MAX);
-    for (unsigned i = 0; i < WORKERS; i++)
-        assert_memory_equal((const char *)session.hook_states[PB_PHASE_RATE][0] + i * 8, "RrBbaA",
-                            6);
-    close_session(&session);
-}
-
 static void begin_and_end_are_optional(void **state)
 {
     (void)state;
@@ -279,7 +241,6 @@ int main(void)
         cmocka_unit_test(without_sampling_nothing_is_timed),
         cmocka_unit_test(a_stream_that_fails_ends_its_window_alone),
         cmocka_unit_test(hooks_surround_timed_windows_alone),
-        cmocka_unit_test(hooks_nest),
         cmocka_unit_test(begin_and_end_are_optional),
         cmocka_unit_test(too_small_an_arena_is_reported),
     };

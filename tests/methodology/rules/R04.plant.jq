@@ -1,3 +1,3 @@
+include "records";
 # two repetitions in one process
-(map(select(.kind == "rep" and .status == "ok").pid)[0]) as $pid
-| .[] | if .kind == "rep" and .status == "ok" then .pid = $pid else . end
+([ok | .pid][0]) as $pid | first_where(.kind == "rep" and .pid != $pid; .pid = $pid)[]

@@ -1,2 +1,3 @@
+include "records";
 # all in one placement of the code
 .[] | if .kind == "rep" then .layout = 0 else . end

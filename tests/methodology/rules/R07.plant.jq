@@ -1,2 +1,3 @@
+include "records";
 # cold called warm and the other way round
-.[] | if .kind == "rep" and .status == "ok" then .start = (if .start == "cold" then "warm" else "cold" end) else . end
+.[] | if .kind == "rep" then .start = (if .start == "cold" then "warm" else "cold" end) else . end

@@ -1,4 +1,5 @@
-# R9: one stream of operations for every strategy, in every block
-def ok: select(.kind == "rep" and .status == "ok");
-[.[] | ok | {group: (.name | sub("/alloc:[^/]*"; "") | sub("/(start|arrival|delay|dispatch):[^/]*"; ""; "g")), stream_hash}] | group_by(.group)[]
-  | (map(.stream_hash) | unique) | select(length > 1) | "a group ran \(length) streams: \(.)"
+include "records";
+# R9: one stream of operations for every strategy, start and dispatch, in every block
+[ok | {key: (group | gsub("/(start|arrival|delay|dispatch):[^/]*"; "")), stream_hash}] | group_by(.key)[]
+  | {key: .[0].key, hashes: (map(.stream_hash) | unique)}
+  | select((.hashes | length) > 1 or .hashes[0] == null) | "\(.key): streams \(.hashes)"

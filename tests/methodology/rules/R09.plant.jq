@@ -1,3 +1,3 @@
+include "records";
 # one repetition ran something else
-(map(.kind == "rep" and .status == "ok") | index(true)) as $at | to_entries[]
-| if .key == $at then .value.stream_hash = "0000000000000000" else . end | .value
+first_where(.kind == "rep" and .status == "ok"; .stream_hash = "0000000000000000")[]

@@ -1,1 +1,2 @@
+include "records";
 .[] | select(.alloc != "null")

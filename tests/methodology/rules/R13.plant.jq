@@ -1,2 +1,3 @@
+include "records";
 # the cost of a step made of the latencies
-.[] | if .kind == "rep" and .m.alloc_mean != null then .m.ns_per_op = .m.alloc_mean + .m.free_mean else . end
+first_where(.kind == "rep" and .m.alloc_mean != null; .m.ns_per_op = .m.alloc_mean + .m.free_mean)[]

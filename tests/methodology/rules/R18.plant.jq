@@ -1,1 +1,2 @@
-.[] | select(.kind != "rep" or (.alloc | endswith("@aa") | not))
+include "records";
+first_where(.kind == "rep" and (.alloc | endswith("@aa")); .alloc = "another")[]

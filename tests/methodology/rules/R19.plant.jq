@@ -1,3 +1,3 @@
+include "records";
 # one cell left out of the last block
-(map(select(.kind == "rep").block) | max) as $last
-| (map(.kind == "rep" and .block == $last) | index(true)) as $at | to_entries[] | select(.key != $at) | .value
+([every | .block] | max) as $last | first_where(.kind == "rep" and .block == $last; empty)[]

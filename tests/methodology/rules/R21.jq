@@ -1,8 +1,12 @@
+include "records";
 # R21: where a run was made, in full
-.[0] as $run
-| ([["run", "matrix", "options", "seed", "blocks", "reference", "metrics", "suite", "machine"][]
-    | select($run[.] == null) | "the header has no \(.)"],
-   [["version", "git", "compiler", "flags", "sanitizer", "check"][] | select($run.suite[.] == null) | "suite has no \(.)"],
-   [["host", "cpu", "microcode", "cpus", "topology", "kernel", "libc", "thp", "huge_pages", "aslr", "governor", "smt",
-     "clocksource", "hypervisor", "memory_bytes", "cgroup_memory_max", "cgroup_cpu_max", "mitigations", "libraries", "load", "clock"][]
-    | select($run.machine[.] == null) | "machine has no \(.)"])[][]
+def lacks($keys; $what): . as $it | $keys[] | select($it[.] == null) | "\($what) has no \(.)";
+.[0]
+| lacks(["matrix", "options", "seed", "blocks", "layouts", "aslr", "reference", "metrics", "suite", "machine", "doctor"]; "the header"),
+  (.suite | lacks(["version", "git", "dirty", "compiler", "flags", "sanitizer", "check"]; "suite")),
+  (.machine | lacks(["host", "cpu", "microcode", "cpus", "units", "topology", "topology_digest", "kernel", "kernel_build",
+    "kernel_options", "libc", "thp", "thp_defrag", "huge_pages", "overcommit", "swappiness", "aslr", "governor", "boost", "no_turbo",
+    "smt", "smt_active", "clocksource", "hypervisor", "virtual_by", "memory_bytes", "cgroup_memory_max", "cgroup_cpu_max", "rlimits",
+    "mitigations", "libraries", "load", "environment", "environment_bytes", "environment_dropped", "malloc_conf_file", "clock"]; "machine")),
+  (.machine | select((.cpu // "") == "" or (.kernel // "") == "" or (.libc // "") == "") | "machine does not know its processor, kernel or libc"),
+  (.suite | select((.flags // "") == "") | "suite does not know its flags")

@@ -1,1 +1,2 @@
+include "records";
 .[] | if .kind == "run" then del(.machine.governor) else . end

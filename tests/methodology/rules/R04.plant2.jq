@@ -1,0 +1,3 @@
+include "records";
+# ten blocks
+.[] | select(.kind != "rep" or .block < 10)

@@ -1,0 +1,3 @@
+include "records";
+# a repetition without a verdict
+first_where(.kind == "rep" and .start == "warm"; del(.m.steady))[]

@@ -1,0 +1,3 @@
+include "records";
+# one block without the empty loop
+.[] | select(.alloc != "floor" or .block != 3)
