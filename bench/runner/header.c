@@ -175,6 +175,7 @@ static const struct required {
     {"machine.clock.objection", JSON_STRING},
     {"machine.clock.overhead_ns", JSON_REAL},
     {"machine.clock.quantum_ns", JSON_REAL},
+    {"machine.clock.resolution_ns", JSON_REAL},
     {"machine.clock.ns_per_tick", JSON_REAL},
     {"machine.clock.disagreement_ppm", JSON_REAL},
     {"machine.clock.offset_cpus", JSON_INTEGER},

@@ -249,9 +249,10 @@ static void put_topology(json_t *facts, const struct pb_topology *topology)
 
 static json_t *clock_facts(const struct pb_clock *clock)
 {
-    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:s}", "source", clock->source, "quantum_ns",
-                     clock->quantum_ns, "overhead_ns", clock->overhead_ns, "ns_per_tick",
-                     clock->ns_per_tick, "disagreement_ppm", clock->disagreement_ppm, "objection",
+    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:s}", "source", clock->source, "quantum_ns",
+                     clock->quantum_ns, "resolution_ns", pb_clock_resolution_ns(), "overhead_ns",
+                     clock->overhead_ns, "ns_per_tick", clock->ns_per_tick, "disagreement_ppm",
+                     clock->disagreement_ppm, "objection",
                      clock->objection != NULL ? clock->objection : "");
 }
 

@@ -332,7 +332,10 @@ static void find_clock(struct pb_summary *summary)
     const json_t *machine = json_object_get(summary->run->header, "machine");
     const json_t *clock = json_object_get(machine, "clock");
     double quantum = json_number_value(json_object_get(clock, "quantum_ns"));
-    summary->resolution = fmax(quantum, json_number_value(json_object_get(clock, "overhead_ns")));
+    const json_t *least = json_object_get(clock, "resolution_ns");
+    if (least == NULL) /* an older record: what the probe did not cut off, this does */
+        least = json_object_get(clock, "overhead_ns");
+    summary->resolution = fmax(quantum, json_number_value(least));
     summary->step = summary->resolution + quantum;
 }
 
