@@ -24,7 +24,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 /* The run that this process made, "" if none: its records outlive a broken standard output. */
 static char run_made[PATH_MAX];
 
@@ -259,8 +258,11 @@ static const struct pb_verb verbs[] = {
      "between them is in the ratio. Machines, builds, seeds and work that differ are refused.\n"
      "A threshold is broken when the interval, made wide enough for the number of comparisons\n"
      "(Holm), lies wholly beyond it on the bad side, with 6 values or more on each side, and the\n"
-     "change is larger than that between the A/A twins. With --fail-on, exit code 3 says that\n"
-     "cells of BASE have no figures in NEW; 5: there was nothing to compare or to judge.",
+     "change is larger than that between the A/A twins. With --fail-on and no regression, exit\n"
+     "code 3 says that NEW lost cells of BASE, or repetitions of them; 5: nothing was compared, "
+     "or\n"
+     "some of it cannot be judged: too few values for so many comparisons, no ratio, or more than\n"
+     "half of a cell's repetitions disturbed.",
      pb_verb_compare},
     {"baseline", "set NAME RUN | list | remove NAME", 1, 3, "names for runs to compare with: @NAME",
      "A baseline is a file of one line in results/baselines; commit it to share it.",
@@ -303,7 +305,7 @@ static const char exits[] = "  0    good\n"
                             "  2    usage or configuration error\n"
                             "  3    some cells failed; the rest is kept\n"
                             "  4    the machine lacks what is needed\n"
-                            "  5    nothing matched\n"
+                            "  5    nothing matched, or a gate cannot judge\n"
                             "  130  interrupted; 'resume' goes on\n";
 
 /* Whatever the verb was: what it printed must have arrived. */

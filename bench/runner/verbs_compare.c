@@ -175,17 +175,26 @@ static int load_sides(struct asked *asked)
 }
 
 /* What the gate says. */
-static int verdict(const struct pb_compare *compare, const struct pb_gate *gate)
+static int verdict(const struct pb_compare *compare)
 {
-    if (gate->n == 0)
+    char message[PB_VERB_MESSAGE_MAX] = "--fail-on: ";
+    size_t used = strlen(message);
+    if (!compare->has_gate)
         return PB_EXIT_GOOD;
     if (compare->regressions > 0)
         return PB_EXIT_REGRESSION;
-    if (compare->lost > 0)
-        return PB_EXIT_FAILED;
-    if (compare->gated > 0)
+    if (compare->lost > 0) {
+        snprintf(message + used, sizeof message - used,
+                 "%zu cell%s of BASE lost repetitions in NEW; the comparison names them",
+                 compare->lost, compare->lost == 1 ? "" : "s");
+        return pb_verb_complain(message, PB_EXIT_FAILED);
+    }
+    if (compare->gated == 0)
+        return pb_verb_complain("--fail-on: there is no ratio to judge", PB_EXIT_NOTHING);
+    if (compare->unjudged == 0)
         return PB_EXIT_GOOD;
-    return pb_verb_complain("--fail-on: there is no ratio to judge", PB_EXIT_NOTHING);
+    pb_compare_gate_text(compare, message + used, sizeof message - used);
+    return pb_verb_complain(message, PB_EXIT_NOTHING);
 }
 
 static int compare_sides(const struct asked *asked, const struct pb_args *args)
@@ -203,7 +212,7 @@ static int compare_sides(const struct asked *asked, const struct pb_args *args)
         error = pb_compare_print(&compare, (enum pb_report_format)format, pb_verb_columns(stdout),
                                  stdout);
         code = error == -ENOMEM ? pb_verb_complain("out of memory", PB_EXIT_MACHINE)
-                                : verdict(&compare, &asked->gate);
+                                : verdict(&compare);
     }
     pb_compare_free(&compare);
     return code;
