@@ -76,15 +76,12 @@ static bool differs(const struct pb_compare *c, const char *section, const char 
 /* A build that measures its checks. */
 static bool checks(const struct pb_run *run, const char *side, char *out, size_t size)
 {
-    const json_t *suite = json_object_get(run->header, "suite");
-    const char *sanitizer = pb_run_text(run, "suite", "sanitizer");
-    json_int_t check = json_integer_value(json_object_get(suite, "check"));
-    if (sanitizer[0] != '\0')
-        snprintf(out, size, "%s was measured by a sanitizer's build (%.64s)", side, sanitizer);
-    else if (check > 0)
-        snprintf(out, size, "%s was measured by a debug build (suite.check is %d)", side,
-                 (int)check);
-    return sanitizer[0] != '\0' || check > 0;
+    const char *build = pb_run_checks(run);
+    if (strcmp(build, "debug") == 0)
+        snprintf(out, size, "%s was measured by a debug build (suite.check is above 0)", side);
+    else if (build[0] != '\0')
+        snprintf(out, size, "%s was measured by a sanitizer's build (%.64s)", side, build);
+    return build[0] != '\0';
 }
 
 /* Refuses, or notes what is let pass. */

@@ -23,7 +23,7 @@ static const struct {
     {"machine", "cpu", "other", 0, -EPERM, "machine.cpu is \"c\" in BASE and \"other\" in NEW"},
     {"machine", "governor", "powersave", 0, -EPERM, "--any-machine"},
     {"suite", "sanitizer", "address", 0, -EPERM, "sanitizer's build (address)"},
-    {"suite", "check", NULL, 2, -EPERM, "debug build (suite.check is 2)"},
+    {"suite", "check", NULL, 2, -EPERM, "debug build (suite.check is above 0)"},
     {"suite", "flags", "-O0", 0, -EPERM, "suite.flags"},
     {NULL, "layouts", NULL, 6, -EPERM, "run.layouts is not recorded in BASE and 6 in NEW"},
     {NULL, "aslr", NULL, 1, -EPERM, "run.aslr is not recorded in BASE and 1 in NEW"},
