@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- results/index.sqlite: an index over the runs in results/, made by `poolbench index` from their records and
--- from nothing else. Deleting it loses nothing. Times are UTC; units are those of metric_name. For questions
+-- from nothing else. Deleting it loses nothing but which runs elsewhere were named. Times are UTC; units are those of metric_name. For questions
 -- across runs:  sqlite3 results/index.sqlite "SELECT run, name, avg(value) FROM figure WHERE key = 'ns_per_op' GROUP BY 1, 2"
 -- Source of the shape: a narrow table of (metric, repetition, value) without rowids takes less than half the room
 -- of one with names, and answers for one metric of many runs from one place. A change of the shape counts

@@ -54,25 +54,6 @@ static void say(const char *section, const char *key, const json_t *a, const jso
     free(right);
 }
 
-/* The first fact that differs; false if all are the same. */
-static bool differs(const struct pb_compare *c, const char *section, const char *const *keys,
-                    size_t n, char *out, size_t size)
-{
-    const json_t *a = c->base.run->header, *b = c->fresh.run->header;
-    if (strcmp(section, "run") != 0) {
-        a = json_object_get(a, section);
-        b = json_object_get(b, section);
-    }
-    for (size_t i = 0; i < n; i++) {
-        const json_t *left = json_object_get(a, keys[i]), *right = json_object_get(b, keys[i]);
-        if ((untold(left) && untold(right)) || json_equal(left, right))
-            continue;
-        say(section, keys[i], left, right, out, size);
-        return true;
-    }
-    return false;
-}
-
 /* A build that measures its checks. */
 static bool checks(const struct pb_run *run, const char *side, char *out, size_t size)
 {
@@ -96,22 +77,53 @@ static int refuse(struct pb_compare *c, bool pass, const char *what, const char 
     return -EPERM;
 }
 
+/* What a run says of itself, and what is done where two say different things. */
+struct facts {
+    const char *section; /* of the header; "run": its own */
+    const char *const *keys;
+    size_t n;
+    const char *flag, *advice;
+};
+
+/* Refuses the first fact that differs, or notes each. */
+static int facts_alike(struct pb_compare *c, const struct facts *facts, bool pass, char *message,
+                       size_t size)
+{
+    const json_t *a = c->base.run->header, *b = c->fresh.run->header;
+    char what[512];
+    int error = 0;
+    if (strcmp(facts->section, "run") != 0) {
+        a = json_object_get(a, facts->section);
+        b = json_object_get(b, facts->section);
+    }
+    for (size_t i = 0; error == 0 && i < facts->n; i++) {
+        const char *key = facts->keys[i];
+        const json_t *left = json_object_get(a, key), *right = json_object_get(b, key);
+        if ((untold(left) && untold(right)) || json_equal(left, right))
+            continue;
+        say(facts->section, key, left, right, what, sizeof what);
+        error = refuse(c, pass, what, facts->flag, facts->advice, message, size);
+    }
+    return error;
+}
+
 static int builds_alike(struct pb_compare *c, bool pass, char *message, size_t size)
 {
+    static const char flag[] = "--any-build", advice[] = "compare release builds";
+    static const struct facts build = {"suite", suite_keys, COUNT(suite_keys), flag,
+                                       "build both alike"};
+    static const struct facts layouts = {
+        "run", layout_keys, COUNT(layout_keys), flag,
+        "measure both with the program as it is installed, with its other layouts"};
     char what[512];
-    static const char advice[] = "compare release builds";
     int error = 0;
     if (checks(c->base.run, "BASE", what, sizeof what))
-        error = refuse(c, pass, what, "--any-build", advice, message, size);
+        error = refuse(c, pass, what, flag, advice, message, size);
     if (error == 0 && c->fresh.run != c->base.run && checks(c->fresh.run, "NEW", what, sizeof what))
-        error = refuse(c, pass, what, "--any-build", advice, message, size);
-    if (error == 0 && differs(c, "suite", suite_keys, COUNT(suite_keys), what, sizeof what))
-        error = refuse(c, pass, what, "--any-build", "build both alike", message, size);
-    if (error == 0 && differs(c, "run", layout_keys, COUNT(layout_keys), what, sizeof what))
-        error = refuse(c, pass, what, "--any-build",
-                       "measure both with the program as it is installed, with its other layouts",
-                       message, size);
-    return error;
+        error = refuse(c, pass, what, flag, advice, message, size);
+    if (error == 0)
+        error = facts_alike(c, &build, pass, message, size);
+    return error == 0 ? facts_alike(c, &layouts, pass, message, size) : error;
 }
 
 /* A metric must mean the same on both sides. */
@@ -136,14 +148,13 @@ static int metrics_alike(const struct pb_compare *c, char *message, size_t size)
 
 static int machines_alike(struct pb_compare *c, bool pass, char *message, size_t size)
 {
-    static const char advice[] = "compare runs of one machine as it is now";
-    char what[512];
-    int error = 0;
-    if (differs(c, "machine", machine_keys, COUNT(machine_keys), what, sizeof what))
-        error = refuse(c, pass, what, "--any-machine", advice, message, size);
-    if (error == 0 && differs(c, "run", address_keys, COUNT(address_keys), what, sizeof what))
-        error = refuse(c, pass, what, "--any-machine", advice, message, size);
-    return error;
+    static const char flag[] = "--any-machine",
+                      advice[] = "compare runs of one machine as it is now";
+    static const struct facts machine = {"machine", machine_keys, COUNT(machine_keys), flag,
+                                         advice};
+    static const struct facts addresses = {"run", address_keys, COUNT(address_keys), flag, advice};
+    int error = facts_alike(c, &machine, pass, message, size);
+    return error == 0 ? facts_alike(c, &addresses, pass, message, size) : error;
 }
 
 int pb_compare_runs_alike(struct pb_compare *compare, const struct pb_compare_options *options,

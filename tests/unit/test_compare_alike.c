@@ -68,6 +68,26 @@ static void what_is_unlike_is_refused_unless_told(void **state)
     }
 }
 
+/* The first of them must not hide the others. */
+static void all_that_is_let_pass_is_noted(void **state)
+{
+    (void)state;
+    const struct made_cell cell = about("pool", 1, 10, 6, 0);
+    struct pb_run *base = completed(made_run("pool", &cell, 1), "base");
+    struct pb_run *fresh = completed(made_run("pool", &cell, 1), "new");
+    put_text(json_object_get(fresh->header, "machine"), "cgroup_cpu_max", "max");
+    put_text(json_object_get(fresh->header, "machine"), "cpu", "other");
+    const struct pb_compare_options told = {.any_machine = true};
+    struct pb_compare_side a = {base, NULL}, b = {fresh, NULL};
+    struct pb_compare c;
+    assert_int_equal(pb_compare_make(a, b, &told, &c, message, sizeof message), 0);
+    assert_true(noted(&c, "machine.cpu is"));
+    assert_true(noted(&c, "machine.cgroup_cpu_max is"));
+    pb_compare_free(&c);
+    made_free(base);
+    made_free(fresh);
+}
+
 static void metrics_that_mean_other_things_are_refused(void **state)
 {
     (void)state;
@@ -193,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_unlike_is_refused_unless_told),
+        cmocka_unit_test(all_that_is_let_pass_is_noted),
         cmocka_unit_test(metrics_that_mean_other_things_are_refused),
         cmocka_unit_test(the_table_says_what_is_what),
         cmocka_unit_test(json_and_csv_have_each_row_and_no_number_that_is_none),
