@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- results/index.sqlite: an index over the runs in results/, made by `poolbench index` from their records and
--- from nothing else. Deleting it loses nothing. Times are UTC; units are those of metric_name. For questions
+-- from nothing else. Deleting it loses nothing but which runs elsewhere were named. Times are UTC; units are those of metric_name. For questions
 -- across runs:  sqlite3 results/index.sqlite "SELECT run, name, avg(value) FROM figure WHERE key = 'ns_per_op' GROUP BY 1, 2"
 -- Source of the shape: a narrow table of (metric, repetition, value) without rowids takes less than half the room
 -- of one with names, and answers for one metric of many runs from one place. A change of the shape counts
 -- user_version up; an index of another version is made anew, never changed in place.
 PRAGMA application_id = 1886351212; -- "pool"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- what a run's header says of where it ran, without what changes from run to run (load, clock,
 -- memory, and the topology's text, which has the memory in it)
@@ -49,7 +49,11 @@ CREATE TABLE rep (
     block INTEGER NOT NULL, place INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
     t_utc TEXT, wall_ns INTEGER, stream_hash TEXT, version TEXT,
     line INTEGER NOT NULL,                   -- in records.jsonl
-    superseded INTEGER NOT NULL DEFAULT 0    -- a later one of its cell and block counts
+    superseded INTEGER NOT NULL DEFAULT 0,   -- a later one of its cell and block counts
+    -- NULL: the record does not tell
+    attempt INTEGER,                         -- from 1
+    layout INTEGER,                          -- which placement of the program's code
+    disturbed TEXT                           -- 'steal,run-wait'; '' when nothing did
 ) STRICT;
 CREATE INDEX rep_of_run ON rep (run_id, cell_id, block);
 CREATE INDEX rep_of_cell ON rep (cell_id);

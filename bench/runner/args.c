@@ -156,10 +156,33 @@ static int check_rest(const struct pb_args *args)
     return USAGE;
 }
 
+static const struct pb_verb *find_verb(const struct pb_program *program, const char *name)
+{
+    const struct pb_verb *verb = program->verbs;
+    while (verb->name != NULL && strcmp(verb->name, name) != 0)
+        verb++;
+    return verb->name != NULL ? verb : NULL;
+}
+
+/* "help", "help VERB". */
+static int help(const struct pb_program *program, int argc, char **argv)
+{
+    const struct pb_verb *verb = argc > 2 ? find_verb(program, argv[2]) : NULL;
+    if (argc > 2 && verb == NULL)
+        return unknown_verb(program, argv[2]);
+    if (argc > 3) {
+        fprintf(stderr, "%s help: '%s' is one too many; see %s --help\n", program->name, argv[3],
+                program->name);
+        return USAGE;
+    }
+    pb_args_help(program, verb, stdout);
+    return 0;
+}
+
 /* What stands in front of any verb. Returns true when it was one of them. */
 static bool program_option(const struct pb_program *program, const char *word)
 {
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         pb_args_help(program, NULL, stdout);
     else if (strcmp(word, "--help-man") == 0)
         pb_args_man(program, stdout);
@@ -172,11 +195,13 @@ static bool program_option(const struct pb_program *program, const char *word)
 
 int pb_args_main(const struct pb_program *program, int argc, char **argv)
 {
-    struct pb_args args = {.program = program, .verb = program->verbs};
+    struct pb_args args = {.program = program};
     if (argc < 2) {
         fprintf(stderr, "%s: which verb? see %s --help\n", program->name, program->name);
         return USAGE;
     }
+    if (strcmp(argv[1], "help") == 0)
+        return help(program, argc, argv);
     if (program_option(program, argv[1]))
         return 0;
     if (argv[1][0] == '-') {
@@ -184,9 +209,8 @@ int pb_args_main(const struct pb_program *program, int argc, char **argv)
                 argv[1], program->name);
         return USAGE;
     }
-    while (args.verb->name != NULL && strcmp(args.verb->name, argv[1]) != 0)
-        args.verb++;
-    if (args.verb->name == NULL)
+    args.verb = find_verb(program, argv[1]);
+    if (args.verb == NULL)
         return unknown_verb(program, argv[1]);
     int code = parse(&args, argc - 1, argv + 1);
     if (code == 0 && pb_args_value(&args, "help") != NULL) {

@@ -36,7 +36,7 @@ static int check_name(const char *name, char *message, size_t size)
 
 static int say(const char *path, int error, char *message, size_t size)
 {
-    snprintf(message, size, "%s: %s", path, strerror(-error));
+    pb_store_say(path, error, "it must be a place that may be written to", message, size);
     return error;
 }
 
@@ -134,6 +134,10 @@ int pb_baseline_resolve(const char *text, char *folder, size_t size, char *messa
 {
     char dir[PATH_MAX], path[PATH_MAX];
     json_t *line;
+    if (text[0] == '\0') { /* not the newest: that is said by saying nothing */
+        snprintf(message, message_size, "RUN is empty: a folder, or a name under results");
+        return -EINVAL;
+    }
     if (text[0] != '@') {
         snprintf(folder, size, "%s", text);
         return 0;
@@ -191,7 +195,9 @@ int pb_baseline_set(const char *name, const char *run, char *before, char *messa
     before[0] = '\0';
     int error = check_name(name, message, message_size);
     if (error == 0)
-        error = pb_run_load(run, &loaded, message, message_size);
+        error = pb_baseline_resolve(run, folder, sizeof folder, message, message_size);
+    if (error == 0)
+        error = pb_run_load(folder, &loaded, message, message_size);
     if (error != 0)
         return error;
     paths(name, folder, path, sizeof path);
@@ -204,6 +210,10 @@ int pb_baseline_set(const char *name, const char *run, char *before, char *messa
     error = line != NULL ? put(folder, path, line, message, message_size) : -ENOMEM;
     if (error == -ENOMEM)
         snprintf(message, message_size, "out of memory, or %s is not UTF-8", loaded->folder);
+    bool complete = loaded->complete;
+    if (error == 0)
+        snprintf(message, message_size, "%s%s", complete ? "" : loaded->folder,
+                 complete ? "" : ": the run is not complete; 'poolbench resume' goes on with it");
     json_decref(line);
     json_decref(old);
     pb_run_free(loaded);

@@ -75,7 +75,7 @@ static int add_metrics(struct pb_compare *c, const struct pb_compare_options *op
 
 /* --- which cells ----------------------------------------------------------------------------- */
 
-static bool takes_part(const struct pb_compare_side *side, const struct pb_cell_reps *cell)
+bool pb_compare_takes(const struct pb_compare_side *side, const struct pb_cell_reps *cell)
 {
     char base[PB_VARIANT_MAX + 4];
     if (side->variant != NULL)
@@ -83,8 +83,8 @@ static bool takes_part(const struct pb_compare_side *side, const struct pb_cell_
     return !pb_summary_base(cell->alloc, base, sizeof base); /* a twin is there for the noise */
 }
 
-static const struct pb_cell_reps *counterpart(const struct pb_compare *c,
-                                              const struct pb_cell_reps *cell)
+const struct pb_cell_reps *pb_compare_counterpart(const struct pb_compare *c,
+                                                  const struct pb_cell_reps *cell)
 {
     if (c->fresh.variant == NULL)
         return pb_run_cells_find(&c->new_cells, cell->cell);
@@ -104,6 +104,22 @@ static int check_variant(const struct pb_compare_side *side, const struct pb_run
     return -ENODATA;
 }
 
+bool pb_compare_lost(const struct pb_cell_reps *base, const struct pb_cell_reps *fresh)
+{
+    size_t base_failed = base->n - base->ok, failed = fresh != NULL ? fresh->n - fresh->ok : 0;
+    if (base->ok == 0 || fresh == NULL)
+        return base->ok > 0;
+    return failed > 0 && (fresh->ok < base->ok || failed > base_failed);
+}
+
+static size_t count_disturbed(const struct pb_cell_reps *cell)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < cell->n; i++)
+        n += pb_summary_disturbed(cell->reps[i]);
+    return n;
+}
+
 /* A row for each metric of each cell that both sides have. */
 static int add_rows(struct pb_compare *c)
 {
@@ -114,23 +130,27 @@ static int add_rows(struct pb_compare *c)
     for (size_t m = 0; m < c->metrics_n; m++)
         for (size_t i = 0; i < c->base_cells.n; i++) {
             const struct pb_cell_reps *base = &c->base_cells.cells[i];
-            if (!takes_part(&c->base, base))
+            if (!pb_compare_takes(&c->base, base))
                 continue;
-            const struct pb_cell_reps *fresh = counterpart(c, base);
+            const struct pb_cell_reps *fresh = pb_compare_counterpart(c, base);
             cells += m == 0 && fresh != NULL;
             c->only_base += m == 0 && fresh == NULL;
+            if (m == 0 && (fresh != NULL || c->has_gate))
+                c->lost += pb_compare_lost(base, fresh);
             if (fresh == NULL)
                 continue;
-            c->lost += m == 0 && base->ok > 0 && fresh->ok == 0;
             c->rows[c->rows_n++] =
                 (struct pb_compare_row){.name = c->base.variant != NULL ? base->group : base->name,
                                         .metric = &c->metrics[m],
                                         .base = base,
                                         .fresh = fresh,
+                                        .p = NAN,
+                                        .verdict = "",
+                                        .unjudged = "",
                                         .why = ""};
         }
     for (size_t i = 0; i < c->new_cells.n; i++)
-        in_new += takes_part(&c->fresh, &c->new_cells.cells[i]);
+        in_new += pb_compare_takes(&c->fresh, &c->new_cells.cells[i]);
     c->only_new = in_new - cells;
     return 0;
 }
@@ -167,6 +187,7 @@ static int take_values(const struct pb_compare *c, struct pb_compare_row *row)
     }
     row->base_n = pb_cell_values(row->base, row->metric->key, row->base_values, blocks);
     row->new_n = pb_cell_values(row->fresh, row->metric->key, row->new_values, new_blocks);
+    row->due = row->base_n > 0 && row->fresh->ok > 0;
     if (c->paired)
         row->base_n = row->new_n = keep_pairs(row->base_values, blocks, row->base_n,
                                               row->new_values, new_blocks, row->new_n);
@@ -185,7 +206,9 @@ static const char *missing(const struct pb_compare_row *row)
 static int estimate(struct pb_compare *c, struct pb_compare_row *row)
 {
     const struct pb_estimate none = {.value = NAN, .low = NAN, .high = NAN};
-    row->base_median = row->new_median = row->ratio = row->judged = none;
+    row->base_median = row->new_median = row->ratio = row->narrow = row->judged = none;
+    row->base_disturbed = count_disturbed(row->base);
+    row->new_disturbed = count_disturbed(row->fresh);
     int error = take_values(c, row);
     if (error == 0 && row->base_n > 0)
         error = pb_median(row->base_values, row->base_n, PB_SUMMARY_CONFIDENCE, &row->base_median);
@@ -198,8 +221,10 @@ static int estimate(struct pb_compare *c, struct pb_compare_row *row)
         return 0;
     }
     error = pb_compare_ratio(c, row, PB_SUMMARY_CONFIDENCE, &row->ratio);
+    if (error == 0)
+        error = pb_compare_ratio(c, row, PB_EQUIVALENCE_CONFIDENCE, &row->narrow);
     if (error == -EDOM) {
-        row->ratio = none;
+        row->ratio = row->narrow = none;
         row->why = "no ratio of 0";
     }
     return error == -EDOM ? 0 : error;
@@ -232,78 +257,6 @@ static int add_noise(struct pb_compare *c, const struct pb_run *run, char *messa
         pb_summary_free(&summary);
     }
     return error;
-}
-
-/* --- notes ----------------------------------------------------------------------------------- */
-
-static void note_side(struct pb_compare *c, const struct pb_compare_side *side, const char *which)
-{
-    const json_t *suite = json_object_get(side->run->header, "suite");
-    if (json_is_true(json_object_get(suite, "dirty")))
-        pb_notes_add(&c->notes, PB_NOTE_WARNING, which,
-                     "built from git %.12s with changes that are in no commit",
-                     pb_run_text(side->run, "suite", "git"));
-    if (!side->run->complete)
-        pb_notes_add(&c->notes, PB_NOTE_WARNING, which, "the run is not complete");
-}
-
-/* Another version of an allocator is a thing to compare, and to know. */
-static void note_versions(struct pb_compare *c)
-{
-    for (size_t i = 0; i < c->rows_n; i++) {
-        const struct pb_compare_row *row = &c->rows[i];
-        if (row->base->ok == 0 || row->fresh->ok == 0 || row->metric != c->metrics)
-            continue;
-        const json_t *a = json_object_get(row->base->reps[0]->json, "version");
-        const json_t *b = json_object_get(row->fresh->reps[0]->json, "version");
-        if (!json_is_string(a) || !json_is_string(b) || json_equal(a, b))
-            continue;
-        pb_notes_add(&c->notes, PB_NOTE_WARNING, "version", "%s was %s and is %s", row->base->alloc,
-                     json_string_value(a), json_string_value(b));
-        return; /* one will do */
-    }
-}
-
-/* How far apart one variant and itself are. */
-static void note_noise(struct pb_compare *c)
-{
-    const struct pb_compare_row *most = NULL;
-    for (size_t i = 0; i < c->rows_n; i++)
-        if (c->rows[i].noise > (most != NULL ? most->noise : 0))
-            most = &c->rows[i];
-    if (most != NULL)
-        pb_notes_add(&c->notes, PB_NOTE_WARNING, "noise",
-                     "the A/A twins show ratios of up to %.3g (%s, %s); in each group a difference "
-                     "within its own does not count",
-                     exp(most->noise), most->base->group, most->metric->key);
-}
-
-static void add_notes(struct pb_compare *c)
-{
-    bool one_run = c->base.run == c->fresh.run;
-    if (!c->paired)
-        pb_notes_add(&c->notes, PB_NOTE_WARNING, "sessions",
-                     "two sessions: whatever changed on the machine between them is in the ratios "
-                     "too, and no interval tells it apart");
-    note_noise(c);
-    note_side(c, &c->base, one_run ? "run" : "base");
-    if (!one_run) {
-        note_side(c, &c->fresh, "new");
-        if (c->base.variant == NULL)
-            note_versions(c);
-    }
-    if (c->only_base > 0)
-        pb_notes_add(&c->notes, PB_NOTE_WARNING, "only base", "%zu cell%s not in NEW", c->only_base,
-                     c->only_base == 1 ? "" : "s");
-    if (c->only_new > 0)
-        pb_notes_add(&c->notes, PB_NOTE_WARNING, "only new", "%zu cell%s not in BASE", c->only_new,
-                     c->only_new == 1 ? "" : "s");
-    for (size_t i = 0; i < c->rows_n; i++) {
-        const struct pb_compare_row *row = &c->rows[i];
-        if (row->metric == c->metrics && row->base->ok > 0 && row->fresh->ok == 0)
-            pb_notes_add(&c->notes, PB_NOTE_FAILURE, row->name, "%s in NEW: %s",
-                         pb_status_names[row->fresh->status], row->fresh->reason);
-    }
 }
 
 /* --- the whole ------------------------------------------------------------------------------- */
@@ -344,11 +297,14 @@ int pb_compare_make(struct pb_compare_side base, struct pb_compare_side fresh,
                     const struct pb_compare_options *options, struct pb_compare *compare,
                     char *message, size_t message_size)
 {
-    *compare = (struct pb_compare){.base = base, .fresh = fresh, .paired = base.run == fresh.run};
+    *compare = (struct pb_compare){.base = base,
+                                   .fresh = fresh,
+                                   .paired = base.run == fresh.run,
+                                   .has_gate = options->gate != NULL && options->gate->n > 0};
     compare->metrics = calloc(PB_COMPARE_METRICS_MAX, sizeof *compare->metrics);
     int error = compare->metrics != NULL ? fill(compare, options, message, message_size) : -ENOMEM;
     if (error == 0)
-        add_notes(compare);
+        pb_compare_notes(compare);
     if (error == 0)
         error = pb_compare_judge(compare);
     if (error == 0)

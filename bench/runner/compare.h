@@ -59,12 +59,18 @@ struct pb_compare_row {
     size_t base_n, new_n;
     struct pb_estimate base_median, new_median;
     struct pb_estimate ratio;  /* new over base at 95 %; n is 0 without */
+    struct pb_estimate narrow; /* the same with PB_EQUIVALENCE_CONFIDENCE */
+    double p, adjusted;        /* that the ratio is 1, alone and in its table; NAN without ratio */
     struct pb_estimate judged; /* the gate's: at the confidence that Holm asks of it */
     double asked;              /* that confidence, 0: not the gate's */
     double noise;              /* |ln ratio| of the A/A twins at the most, 0 if there are none */
-    char sign;       /* '+' better, '-' worse, '~' no difference shown, ' ' cannot be said */
-    bool regression; /* the gate fails on it */
-    const char *why; /* why there is no ratio, "" */
+    size_t base_disturbed, new_disturbed; /* of the repetitions that are ok */
+    bool due;             /* BASE has figures and NEW has repetitions that are ok: to be compared */
+    char sign;            /* of the verdict, as in a report; ' ' too where neither is better */
+    const char *verdict;  /* its word, "regression" where the gate fails on it, or "" */
+    bool regression;      /* the gate fails on it */
+    const char *unjudged; /* why the gate can say nothing of it, "" */
+    const char *why;      /* why there is no ratio, "" */
 };
 
 struct pb_compare {
@@ -75,10 +81,14 @@ struct pb_compare {
     size_t metrics_n;
     struct pb_compare_row *rows; /* by metric, then by name */
     size_t rows_n;
-    size_t family, gated;       /* rows that have a sign, and that the gate judges */
+    bool has_gate;
+    size_t family, gated;       /* rows that have a verdict, and that the gate is to judge */
     size_t only_base, only_new; /* cells without a counterpart */
-    size_t lost;                /* cells with figures in base and none in new */
+    size_t lost; /* cells with figures in base that new lacks, or failed in more often;
+                    with a gate also those that new has not got */
     size_t regressions;
+    size_t unjudged; /* rows of `gated` that cannot fail the gate, whatever they hold */
+    size_t needs;    /* blocks that so many comparisons need; 0 if they have them */
     struct pb_notes notes;
 };
 
@@ -102,8 +112,24 @@ int pb_compare_runs_alike(struct pb_compare *compare, const struct pb_compare_op
                           char *message, size_t message_size);
 int pb_compare_cells_alike(const struct pb_compare *compare, char *message, size_t message_size);
 
-/* compare_judge.c: signs and regressions, by Holm's procedure. Returns 0 or -ENOMEM. */
+/* compare_judge.c: verdicts, regressions and what cannot be judged. Returns 0 or -ENOMEM. */
 int pb_compare_judge(struct pb_compare *compare);
+
+/* compare_notes.c: what a reader should know. */
+void pb_compare_notes(struct pb_compare *compare);
+
+/* Whether a cell of a side takes part (twins do not), and the cell of NEW that belongs to one of
+ * BASE, or NULL. */
+bool pb_compare_takes(const struct pb_compare_side *side, const struct pb_cell_reps *cell);
+const struct pb_cell_reps *pb_compare_counterpart(const struct pb_compare *compare,
+                                                  const struct pb_cell_reps *cell);
+
+/* Whether NEW lost repetitions of a cell that BASE has: some failed, and fewer are ok or more
+ * failed than in BASE; or the cell itself (NULL). */
+bool pb_compare_lost(const struct pb_cell_reps *base, const struct pb_cell_reps *fresh);
+
+/* "no regression shown in 4 comparisons", "3 of 4 comparisons cannot be judged: ...". */
+void pb_compare_gate_text(const struct pb_compare *compare, char *out, size_t size);
 
 /* New over base, paired or not, at a confidence. Returns as the estimators do. */
 int pb_compare_ratio(const struct pb_compare *compare, const struct pb_compare_row *row,

@@ -18,6 +18,8 @@ static const char *const machine_keys[] = {
     "aslr",       "cgroup_cpu_max", "virtual_by", "malloc_conf_file",
 };
 static const char *const suite_keys[] = {"compiler", "flags"};
+static const char *const layout_keys[] = {"layouts"}; /* of the run itself */
+static const char *const address_keys[] = {"aslr"};
 
 /* What a repetition says of its work. */
 static const char *const work_keys[] = {"seed",    "scale",  "sample_gap",   "audit",
@@ -25,11 +27,18 @@ static const char *const work_keys[] = {"seed",    "scale",  "sample_gap",   "au
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
+/* Whether a record tells nothing of a fact: it is older than the fact, or the machine did not say.
+ */
+static bool untold(const json_t *value)
+{
+    return value == NULL || (json_is_string(value) && json_string_length(value) == 0);
+}
+
 /* A fact as text; free it. */
 static char *fact(const json_t *value)
 {
-    if (value == NULL)
-        return strdup("nothing");
+    if (untold(value))
+        return strdup(value == NULL ? "not recorded" : "not told");
     return json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
 }
 
@@ -38,40 +47,22 @@ static void say(const char *section, const char *key, const json_t *a, const jso
                 size_t size)
 {
     char *left = fact(a), *right = fact(b);
-    snprintf(out, size, "%s.%s is %.100s in BASE and %.100s in NEW", section, key,
-             left != NULL ? left : "?", right != NULL ? right : "?");
+    snprintf(out, size, "%s.%s is %.100s in BASE and %.100s in NEW%s", section, key,
+             left != NULL ? left : "?", right != NULL ? right : "?",
+             untold(a) != untold(b) ? ": whether they are alike is not known" : "");
     free(left);
     free(right);
-}
-
-/* The first fact that differs; false if all are the same. */
-static bool differs(const struct pb_compare *c, const char *section, const char *const *keys,
-                    size_t n, char *out, size_t size)
-{
-    const json_t *a = json_object_get(c->base.run->header, section);
-    const json_t *b = json_object_get(c->fresh.run->header, section);
-    for (size_t i = 0; i < n; i++) {
-        const json_t *left = json_object_get(a, keys[i]), *right = json_object_get(b, keys[i]);
-        if ((left == NULL && right == NULL) || json_equal(left, right))
-            continue;
-        say(section, keys[i], left, right, out, size);
-        return true;
-    }
-    return false;
 }
 
 /* A build that measures its checks. */
 static bool checks(const struct pb_run *run, const char *side, char *out, size_t size)
 {
-    const json_t *suite = json_object_get(run->header, "suite");
-    const char *sanitizer = pb_run_text(run, "suite", "sanitizer");
-    json_int_t check = json_integer_value(json_object_get(suite, "check"));
-    if (sanitizer[0] != '\0')
-        snprintf(out, size, "%s was measured by a sanitizer's build (%.64s)", side, sanitizer);
-    else if (check > 0)
-        snprintf(out, size, "%s was measured by a debug build (suite.check is %d)", side,
-                 (int)check);
-    return sanitizer[0] != '\0' || check > 0;
+    const char *build = pb_run_checks(run);
+    if (strcmp(build, "debug") == 0)
+        snprintf(out, size, "%s was measured by a debug build (suite.check is above 0)", side);
+    else if (build[0] != '\0')
+        snprintf(out, size, "%s was measured by a sanitizer's build (%.64s)", side, build);
+    return build[0] != '\0';
 }
 
 /* Refuses, or notes what is let pass. */
@@ -86,18 +77,53 @@ static int refuse(struct pb_compare *c, bool pass, const char *what, const char 
     return -EPERM;
 }
 
+/* What a run says of itself, and what is done where two say different things. */
+struct facts {
+    const char *section; /* of the header; "run": its own */
+    const char *const *keys;
+    size_t n;
+    const char *flag, *advice;
+};
+
+/* Refuses the first fact that differs, or notes each. */
+static int facts_alike(struct pb_compare *c, const struct facts *facts, bool pass, char *message,
+                       size_t size)
+{
+    const json_t *a = c->base.run->header, *b = c->fresh.run->header;
+    char what[512];
+    int error = 0;
+    if (strcmp(facts->section, "run") != 0) {
+        a = json_object_get(a, facts->section);
+        b = json_object_get(b, facts->section);
+    }
+    for (size_t i = 0; error == 0 && i < facts->n; i++) {
+        const char *key = facts->keys[i];
+        const json_t *left = json_object_get(a, key), *right = json_object_get(b, key);
+        if ((untold(left) && untold(right)) || json_equal(left, right))
+            continue;
+        say(facts->section, key, left, right, what, sizeof what);
+        error = refuse(c, pass, what, facts->flag, facts->advice, message, size);
+    }
+    return error;
+}
+
 static int builds_alike(struct pb_compare *c, bool pass, char *message, size_t size)
 {
+    static const char flag[] = "--any-build", advice[] = "compare release builds";
+    static const struct facts build = {"suite", suite_keys, COUNT(suite_keys), flag,
+                                       "build both alike"};
+    static const struct facts layouts = {
+        "run", layout_keys, COUNT(layout_keys), flag,
+        "measure both with the program as it is installed, with its other layouts"};
     char what[512];
-    static const char advice[] = "compare release builds";
     int error = 0;
     if (checks(c->base.run, "BASE", what, sizeof what))
-        error = refuse(c, pass, what, "--any-build", advice, message, size);
+        error = refuse(c, pass, what, flag, advice, message, size);
     if (error == 0 && c->fresh.run != c->base.run && checks(c->fresh.run, "NEW", what, sizeof what))
-        error = refuse(c, pass, what, "--any-build", advice, message, size);
-    if (error == 0 && differs(c, "suite", suite_keys, COUNT(suite_keys), what, sizeof what))
-        error = refuse(c, pass, what, "--any-build", "build both alike", message, size);
-    return error;
+        error = refuse(c, pass, what, flag, advice, message, size);
+    if (error == 0)
+        error = facts_alike(c, &build, pass, message, size);
+    return error == 0 ? facts_alike(c, &layouts, pass, message, size) : error;
 }
 
 /* A metric must mean the same on both sides. */
@@ -120,6 +146,17 @@ static int metrics_alike(const struct pb_compare *c, char *message, size_t size)
     return 0;
 }
 
+static int machines_alike(struct pb_compare *c, bool pass, char *message, size_t size)
+{
+    static const char flag[] = "--any-machine",
+                      advice[] = "compare runs of one machine as it is now";
+    static const struct facts machine = {"machine", machine_keys, COUNT(machine_keys), flag,
+                                         advice};
+    static const struct facts addresses = {"run", address_keys, COUNT(address_keys), flag, advice};
+    int error = facts_alike(c, &machine, pass, message, size);
+    return error == 0 ? facts_alike(c, &addresses, pass, message, size) : error;
+}
+
 int pb_compare_runs_alike(struct pb_compare *compare, const struct pb_compare_options *options,
                           char *message, size_t message_size)
 {
@@ -127,10 +164,8 @@ int pb_compare_runs_alike(struct pb_compare *compare, const struct pb_compare_op
     const json_t *seeds[] = {json_object_get(compare->base.run->header, "seed"),
                              json_object_get(compare->fresh.run->header, "seed")};
     int error = builds_alike(compare, options->any_build, message, message_size);
-    if (error == 0 &&
-        differs(compare, "machine", machine_keys, COUNT(machine_keys), what, sizeof what))
-        error = refuse(compare, options->any_machine, what, "--any-machine",
-                       "compare runs of one machine as it is now", message, message_size);
+    if (error == 0)
+        error = machines_alike(compare, options->any_machine, message, message_size);
     if (error == 0 && seeds[0] != NULL && !json_equal(seeds[0], seeds[1])) {
         say("run", "seed", seeds[0], seeds[1], what, sizeof what);
         snprintf(message, message_size, "%s: other operations; run both with one --seed", what);

@@ -15,22 +15,6 @@ enum { COLUMNS = 7, CELL_MAX = PB_CELL_NAME_MAX, GAP = 2, NAME_LEAST = 16, DIGIT
 static const char *const heads[COLUMNS] = {"cell",          "base", "new", "new/base",
                                            "95 % interval", "n",    ""};
 
-static const char *verdict(const struct pb_compare_row *row)
-{
-    if (row->regression)
-        return "regression";
-    switch (row->sign) {
-    case '+':
-        return "better";
-    case '-':
-        return "worse";
-    case '~':
-        return "no difference shown";
-    default:
-        return "";
-    }
-}
-
 static const char *direction(const struct pb_compare_metric *metric)
 {
     if (metric->better == 0)
@@ -45,18 +29,6 @@ static void side_text(const struct pb_compare_side *side, char *out, size_t size
     snprintf(out, size, "%s%s%s, git %.12s, %s", pb_run_text(run, NULL, "run"),
              side->variant != NULL ? " " : "", side->variant != NULL ? side->variant : "",
              pb_run_text(run, "suite", "git"), pb_run_text(run, NULL, "t_utc"));
-}
-
-/* "12 regressions of 90 that the gate judges", "no regression among ...". */
-static void gate_text(const struct pb_compare *c, char *out, size_t size)
-{
-    char judged[64];
-    pb_text_count(c->gated, "comparison", judged, sizeof judged);
-    if (c->regressions == 0)
-        snprintf(out, size, "no regression shown in %s", judged);
-    else
-        snprintf(out, size, "%zu regression%s in %s", c->regressions,
-                 c->regressions == 1 ? "" : "s", judged);
 }
 
 /* --- table and Markdown ---------------------------------------------------------------------- */
@@ -78,7 +50,8 @@ static void make_line(const struct pb_compare_row *row, bool paired, line out)
     if (row->why[0] != '\0')
         snprintf(out[6], CELL_MAX, "%s", row->why);
     else
-        snprintf(out[6], CELL_MAX, "%c %s", row->sign, verdict(row));
+        snprintf(out[6], CELL_MAX, "%c %s%s%s", row->sign, row->verdict,
+                 row->unjudged[0] != '\0' ? "; not judged: " : "", row->unjudged);
 }
 
 static size_t widest(size_t least, const char *text)
@@ -152,7 +125,7 @@ static int print_table(const struct pb_compare *c, unsigned width, FILE *out)
 {
     size_t widths[COLUMNS];
     line text;
-    char gate[160];
+    char gate[256];
     fit(c, width, widths);
     print_sides(c, out);
     for (size_t i = 0; i < c->rows_n; i++) {
@@ -167,7 +140,7 @@ static int print_table(const struct pb_compare *c, unsigned width, FILE *out)
     }
     table_notes(c, width, out);
     if (c->gated > 0) {
-        gate_text(c, gate, sizeof gate);
+        pb_compare_gate_text(c, gate, sizeof gate);
         fprintf(out, "\n%s\n", gate);
     }
     return 0;
@@ -176,7 +149,7 @@ static int print_table(const struct pb_compare *c, unsigned width, FILE *out)
 static int print_markdown(const struct pb_compare *c, FILE *out)
 {
     line text;
-    char gate[160];
+    char gate[256];
     for (size_t i = 0; i < c->rows_n; i++) {
         const struct pb_compare_row *row = &c->rows[i];
         if (i == 0 || row->metric != c->rows[i - 1].metric) {
@@ -203,7 +176,7 @@ static int print_markdown(const struct pb_compare *c, FILE *out)
         fputc('\n', out);
     }
     if (c->gated > 0) {
-        gate_text(c, gate, sizeof gate);
+        pb_compare_gate_text(c, gate, sizeof gate);
         fprintf(out, "- %s\n", gate);
     }
     return 0;
@@ -211,12 +184,12 @@ static int print_markdown(const struct pb_compare *c, FILE *out)
 
 /* --- CSV and JSON ---------------------------------------------------------------------------- */
 
-enum { NUMBERS = 14 };
+enum { NUMBERS = 15 };
 
 static const char *const number_keys[NUMBERS] = {
     "base",     "base_low",  "base_high",  "new",        "new_low",     "new_high",
     "ratio",    "ratio_low", "ratio_high", "judged_low", "judged_high", "judged_confidence",
-    "aa_noise", "threshold"};
+    "aa_noise", "threshold", "p_adjusted"};
 
 /* In the order of number_keys; NAN where one does not apply. */
 static void row_numbers(const struct pb_compare_row *row, double values[NUMBERS])
@@ -232,7 +205,8 @@ static void row_numbers(const struct pb_compare_row *row, double values[NUMBERS]
     *values++ = row->judged.high;
     *values++ = judged ? row->asked : (double)NAN;
     *values++ = row->noise > 0 ? exp(row->noise) : (double)NAN;
-    *values = row->metric->factor > 0 ? row->metric->factor : (double)NAN;
+    *values++ = row->metric->factor > 0 ? row->metric->factor : (double)NAN;
+    *values = row->adjusted;
 }
 
 static void csv_text(FILE *out, const char *text)
@@ -246,7 +220,7 @@ static int print_csv(const struct pb_compare *c, FILE *out)
     fputs("name,base_cell,new_cell,base_alloc,new_alloc,metric,unit,better,base_n,new_n,", out);
     for (size_t i = 0; i < NUMBERS; i++)
         fprintf(out, "%s,", number_keys[i]);
-    fputs("verdict,why\r\n", out);
+    fputs("verdict,why,base_disturbed,new_disturbed,unjudged\r\n", out);
     for (size_t i = 0; i < c->rows_n; i++) {
         const struct pb_compare_row *row = &c->rows[i];
         double values[NUMBERS];
@@ -264,8 +238,10 @@ static int print_csv(const struct pb_compare *c, FILE *out)
                 fprintf(out, "%.*g", DIGITS, values[k]);
             fputc(',', out);
         }
-        csv_text(out, verdict(row));
-        pb_text_csv(out, row->why);
+        csv_text(out, row->verdict);
+        csv_text(out, row->why);
+        fprintf(out, "%zu,%zu,", row->base_disturbed, row->new_disturbed);
+        pb_text_csv(out, row->unjudged);
         fputs("\r\n", out);
     }
     return 0;
@@ -274,12 +250,14 @@ static int print_csv(const struct pb_compare *c, FILE *out)
 static json_t *json_row(const struct pb_compare_row *row)
 {
     double values[NUMBERS];
-    json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:s, s:s}", "name", row->name,
-        "base_cell", row->base->cell, "new_cell", row->fresh->cell, "base_alloc", row->base->alloc,
-        "new_alloc", row->fresh->alloc, "metric", row->metric->key, "unit", row->metric->unit,
-        "better", row->metric->better, "base_n", (json_int_t)row->base_n, "new_n",
-        (json_int_t)row->new_n, "verdict", verdict(row), "why", row->why);
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:s, s:I, s:I}",
+                  "name", row->name, "base_cell", row->base->cell, "new_cell", row->fresh->cell,
+                  "base_alloc", row->base->alloc, "new_alloc", row->fresh->alloc, "metric",
+                  row->metric->key, "unit", row->metric->unit, "better", row->metric->better,
+                  "base_n", (json_int_t)row->base_n, "new_n", (json_int_t)row->new_n, "verdict",
+                  row->verdict, "why", row->why, "unjudged", row->unjudged, "base_disturbed",
+                  (json_int_t)row->base_disturbed, "new_disturbed", (json_int_t)row->new_disturbed);
     row_numbers(row, values);
     for (size_t i = 0; object != NULL && i < NUMBERS; i++)
         if (isfinite(values[i]))
@@ -306,12 +284,13 @@ static int print_json(const struct pb_compare *c, FILE *out)
     for (size_t i = 0; i < c->notes.n; i++)
         json_array_append_new(notes, json_pack("{s:s, s:s}", "about", c->notes.notes[i].head,
                                                "text", c->notes.notes[i].text));
-    json_t *all = json_pack("{s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "base",
-                            json_side(&c->base), "new", json_side(&c->fresh), "paired", c->paired,
-                            "judged", (json_int_t)c->family, "gated", (json_int_t)c->gated,
-                            "regressions", (json_int_t)c->regressions, "only_in_base",
-                            (json_int_t)c->only_base, "only_in_new", (json_int_t)c->only_new,
-                            "lost", (json_int_t)c->lost, "notes", notes, "rows", rows);
+    json_t *all = json_pack(
+        "{s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "base",
+        json_side(&c->base), "new", json_side(&c->fresh), "paired", c->paired, "judged",
+        (json_int_t)c->family, "gated", (json_int_t)c->gated, "regressions",
+        (json_int_t)c->regressions, "unjudged", (json_int_t)c->unjudged, "needs_blocks",
+        (json_int_t)c->needs, "only_in_base", (json_int_t)c->only_base, "only_in_new",
+        (json_int_t)c->only_new, "lost", (json_int_t)c->lost, "notes", notes, "rows", rows);
     int error = all == NULL ? -ENOMEM : 0;
     if (error == 0 && json_dumpf(all, out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) != 0)
         error = -EIO;

@@ -39,18 +39,29 @@ const struct pb_exporter *pb_exporter_find(const char *name)
     return NULL;
 }
 
-void pb_export_name(const struct pb_rep *rep, char *out, size_t size)
+void pb_export_marked(const struct pb_export_job *job, const struct pb_rep *rep, char *out,
+                      size_t size)
 {
-    char text[PB_EXPORT_NAME_MAX];
+    bool marked = job->mark[0] != '\0';
+    int room = (int)(marked ? size - strlen("/build:") - strlen(job->mark) - 1 : size - 1);
+    snprintf(out, size, "%.*s%s%s", room > 0 ? room : 0, rep->name, marked ? "/build:" : "",
+             job->mark);
+}
+
+void pb_export_name(const struct pb_export_job *job, const struct pb_rep *rep, char *out,
+                    size_t size)
+{
+    char name[PB_EXPORT_NAME_MAX], text[PB_EXPORT_NAME_MAX];
     size_t used = 0;
-    const char *alloc = strstr(rep->name, "/alloc:");
-    size_t alloc_at = alloc != NULL ? (size_t)(alloc - rep->name) + 7 : SIZE_MAX;
+    pb_export_marked(job, rep, name, sizeof name);
+    const char *alloc = strstr(name, "/alloc:");
+    size_t alloc_at = alloc != NULL ? (size_t)(alloc - name) + 7 : SIZE_MAX;
     size_t alloc_end = alloc != NULL ? alloc_at + strlen(rep->alloc) : SIZE_MAX;
-    for (size_t i = 0; rep->name[i] != '\0' && used + 1 < sizeof text; i++) {
-        char c = rep->name[i];
+    for (size_t i = 0; name[i] != '\0' && used + 1 < sizeof text; i++) {
+        char c = name[i];
         bool within = i >= alloc_at && i < alloc_end;
-        size_t part = c == '/' ? strcspn(rep->name + i + 1, "/") : 0;
-        if (c == '/' && (within || memchr(rep->name + i + 1, ':', part) == NULL))
+        size_t part = c == '/' ? strcspn(name + i + 1, "/") : 0;
+        if (c == '/' && (within || memchr(name + i + 1, ':', part) == NULL))
             c = '_'; /* of a path, not between parts */
         text[used++] = strchr(" \t\"'`\\<>&|$", c) != NULL ? '_' : c;
     }
@@ -87,14 +98,6 @@ double pb_export_seconds(const char *utc)
 }
 
 /* --- where it goes --------------------------------------------------------------------------- */
-
-static int say(const char *path, int error, char *message, size_t size)
-{
-    const char *remedy = pb_shortage(error);
-    snprintf(message, size, "%s: %s%s%s", path, strerror(-error), remedy != NULL ? "; " : "",
-             remedy != NULL ? remedy : "");
-    return error;
-}
 
 static int write_to(const struct pb_exporter *exporter, struct pb_export_job *job)
 {
@@ -148,22 +151,44 @@ static int write_somewhere(const struct pb_exporter *exporter, struct pb_export_
     return exporter->write(job);
 }
 
-int pb_export(const struct pb_run *run, const struct pb_exporter *exporter, const char *filter,
-              const char *path, FILE *out, size_t *left_out, char *message, size_t message_size)
+static int may_leave(const struct pb_run *run, bool any_build, const char *path, char *message,
+                     size_t size)
 {
-    struct pb_run_cells cells;
-    int error = pb_run_cells(run, filter, &cells, message, message_size);
+    const char *build = pb_run_checks(run);
+    if (path != NULL && path[0] == '\0') {
+        snprintf(message, size, "--out is empty: give the name of a file");
+        return -EINVAL;
+    }
+    if (build[0] == '\0' || any_build)
+        return 0;
+    snprintf(message, size,
+             "%s was measured by a build with checks (%.64s), whose figures are none of an "
+             "allocator; export a release build's run, or --any-build if you know better",
+             run->folder, build);
+    return -EPERM;
+}
+
+int pb_export(const struct pb_run *run, const struct pb_exporter *exporter, const char *filter,
+              bool any_build, const char *path, FILE *out, size_t *left_out, char *message,
+              size_t message_size)
+{
+    struct pb_run_cells cells = {0};
+    int error = may_leave(run, any_build, path, message, message_size);
+    if (error == 0)
+        error = pb_run_cells(run, filter, &cells, message, message_size);
     if (error != 0)
         return error;
-    struct pb_export_job job = {.run = run, .cells = &cells, .out = out};
-    error = write_somewhere(exporter, &job, path);
+    struct pb_export_job job = {
+        .run = run, .cells = &cells, .out = out, .mark = pb_run_checks(run)};
+    error = cells.n > 0 ? write_somewhere(exporter, &job, path) : -ENODATA;
     *left_out = job.left_out;
     if (error == -ENODATA)
         snprintf(message, message_size, "%s: nothing to export as %s%s", run->folder,
                  exporter->name,
                  filter != NULL ? " among the cells that --filter lets through" : "");
     else if (error != 0)
-        say(path != NULL ? path : "standard output", error, message, message_size);
+        pb_store_say(path != NULL ? path : "standard output", error,
+                     path != NULL ? "give another --out" : NULL, message, message_size);
     pb_run_cells_free(&cells);
     return error;
 }

@@ -13,6 +13,7 @@ struct pb_export_job {
     const struct pb_run_cells *cells;
     FILE *out;
     const char *folder; /* one file a distribution goes here, where the format has one; else NULL */
+    const char *mark;   /* pb_run_checks: not "", every name says so */
     size_t left_out;    /* values, histograms or repetitions that could not go out */
 };
 
@@ -29,19 +30,26 @@ const struct pb_exporter *pb_exporter_at(size_t i);
 const struct pb_exporter *pb_exporter_find(const char *name);
 
 /* Writes a run's cells that match `filter` (NULL: all) to `path` (NULL: to `out`): a file, whole or
- * not at all; of a format that splits, a folder, made if it is not there. *left_out counts. Returns
- * 0; -ENODATA if there is nothing to write, -EINVAL for the filter, -ENOMEM, -errno; with one line.
- */
+ * not at all; of a format that splits, a folder, made if it is not there. A run of a debug or
+ * sanitizer's build is refused, unless `any_build`: then its names end with "/build:debug".
+ * *left_out counts. Returns 0; -ENODATA if there is nothing to write (then nothing was), -EINVAL
+ * for the filter or a path that is empty, -EPERM for the build, -ENOMEM, -errno; with one line. */
 int pb_export(const struct pb_run *run, const struct pb_exporter *exporter, const char *filter,
-              const char *path, FILE *out, size_t *left_out, char *message, size_t message_size);
+              bool any_build, const char *path, FILE *out, size_t *left_out, char *message,
+              size_t message_size);
 
 /* --- for the formats -------------------------------------------------------------------------- */
 
 enum { PB_EXPORT_NAME_MAX = PB_CELL_NAME_MAX };
 
-/* The cell's name with every '/' that is none between "key:value" parts, and every character that a
+/* The cell's name, with the job's mark. */
+void pb_export_marked(const struct pb_export_job *job, const struct pb_rep *rep, char *out,
+                      size_t size);
+
+/* The same with every '/' that is none between "key:value" parts, and every character that a
  * terminal or a parser may mind, replaced by '_'. */
-void pb_export_name(const struct pb_rep *rep, char *out, size_t size);
+void pb_export_name(const struct pb_export_job *job, const struct pb_rep *rep, char *out,
+                    size_t size);
 
 /* The metrics of the run's header: calls `each` with key, unit, better and help of each, in the
  * order of their keys, until one returns not 0; returns that. */

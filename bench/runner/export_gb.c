@@ -56,23 +56,33 @@ static void counter_name(const char *key, char *out, size_t size)
     snprintf(out, size, "%s%s", taken ? "m_" : "", key);
 }
 
+/* As Google Benchmark has it: whether the clock's rate may change. A machine that has no governor
+ * does not tell. */
+static void add_scaling(json_t *context, const struct pb_run *run)
+{
+    const char *governor = pb_run_text(run, "machine", "governor");
+    if (governor[0] != '\0')
+        json_object_set_new(context, "cpu_scaling_enabled",
+                            json_boolean(strcmp(governor, "performance") != 0));
+}
+
 static json_t *context_of(const struct pb_run *run)
 {
     const json_t *machine = json_object_get(run->header, "machine");
-    const json_t *suite = json_object_get(run->header, "suite");
     double tick =
         json_number_value(json_object_get(json_object_get(machine, "clock"), "ns_per_tick"));
     double mhz = tick > 0 ? floor(1000 / tick + 0.5) : 0;
-    bool debug = json_integer_value(json_object_get(suite, "check")) > 0;
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:[], s:[], s:s, s:i, s:{s:s, s:s, s:s}}",
-                     "date", pb_run_text(run, NULL, "t_utc"), "host_name",
-                     pb_run_text(run, "machine", "host"), "executable", "poolbench", "num_cpus",
-                     (json_int_t)json_integer_value(json_object_get(machine, "cpus")),
-                     "mhz_per_cpu", (json_int_t)(mhz < 1e6 ? mhz : 0), "cpu_scaling_enabled", 0,
-                     "caches", "load_avg", "library_build_type", debug ? "debug" : "release",
-                     "json_schema_version", 1, "poolbench", "run", pb_run_text(run, NULL, "run"),
-                     "version", pb_run_text(run, "suite", "version"), "git",
-                     pb_run_text(run, "suite", "git"));
+    json_t *context =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:[], s:[], s:s, s:i, s:{s:s, s:s, s:s}}", "date",
+                  pb_run_text(run, NULL, "t_utc"), "host_name", pb_run_text(run, "machine", "host"),
+                  "executable", "poolbench", "num_cpus",
+                  (json_int_t)json_integer_value(json_object_get(machine, "cpus")), "mhz_per_cpu",
+                  (json_int_t)(mhz < 1e6 ? mhz : 0), "caches", "load_avg", "library_build_type",
+                  pb_run_checks(run)[0] != '\0' ? "debug" : "release", "json_schema_version", 1,
+                  "poolbench", "run", pb_run_text(run, NULL, "run"), "version",
+                  pb_run_text(run, "suite", "version"), "git", pb_run_text(run, "suite", "git"));
+    add_scaling(context, run);
+    return context;
 }
 
 /* What an entry's times are made of: each a figure of one repetition, or a median. */
@@ -102,11 +112,11 @@ static struct figures figures_of(const struct pb_rep *rep)
     return f;
 }
 
-static json_t *entry_of(const struct pb_cell_reps *cell, const struct figures *f, size_t index,
-                        size_t n, json_int_t block)
+static json_t *entry_of(const struct pb_export_job *job, const struct pb_cell_reps *cell,
+                        const struct figures *f, size_t index, size_t n, json_int_t block)
 {
     char name[PB_EXPORT_NAME_MAX];
-    pb_export_name(cell->reps[0], name, sizeof name);
+    pb_export_name(job, cell->reps[0], name, sizeof name);
     json_t *entry = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:{s:s, s:s}}", "name", name,
         "run_name", name, "run_type", "iteration", "repetitions", (json_int_t)n, "repetition_index",
@@ -170,7 +180,7 @@ int pb_export_gb(struct pb_export_job *job)
                 job->left_out++;
                 continue;
             }
-            json_t *entry = entry_of(cell, &f, index++, cell->ok, (json_int_t)rep->block);
+            json_t *entry = entry_of(job, cell, &f, index++, cell->ok, (json_int_t)rep->block);
             add_counters(job, entry, rep);
             json_array_append_new(entries, entry);
         }
@@ -236,7 +246,7 @@ int pb_export_gb_medians(struct pb_export_job *job)
         else if (median_figures(cell, room, &f) == 0) {
             job->left_out++;
         } else {
-            struct medians m = {entry_of(cell, &f, 0, 1, -1), cell};
+            struct medians m = {entry_of(job, cell, &f, 0, 1, -1), cell};
             error = pb_export_metrics(job->run, add_median, &m);
             json_array_append_new(entries, m.entry);
         }

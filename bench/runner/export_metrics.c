@@ -20,9 +20,11 @@ enum { DIGITS = 12 };
 
 static void csv_rep(struct pb_export_job *job, const struct pb_rep *rep)
 {
+    char name[PB_EXPORT_NAME_MAX];
+    pb_export_marked(job, rep, name, sizeof name);
     const char *const texts[] = {pb_run_text(job->run, NULL, "run"),
                                  rep->cell,
-                                 rep->name,
+                                 name,
                                  rep->workload,
                                  rep->alloc,
                                  rep->dispatch,
@@ -73,7 +75,7 @@ int pb_export_csv(struct pb_export_job *job)
                 fputs(",,\r\n", job->out);
             }
         }
-    return job->cells->n > 0 ? 0 : -ENODATA;
+    return 0;
 }
 
 /* The report of the cells that were asked for. */
@@ -88,6 +90,9 @@ int pb_export_markdown(struct pb_export_job *job)
         if (pb_run_cells_find(job->cells, job->run->reps[i].cell) != NULL)
             part.reps[n++] = job->run->reps[i];
     part.reps_n = n;
+    if (n > 0 && job->mark[0] != '\0')
+        fprintf(job->out, "> Measured by a build with checks (%s): not an allocator's figures.\n\n",
+                job->mark);
     int error = n > 0 ? pb_report(&part, &(struct pb_report_options){.format = PB_REPORT_MARKDOWN},
                                   job->out)
                       : -ENODATA;
@@ -128,7 +133,7 @@ int pb_export_bmf(struct pb_export_job *job)
         const struct pb_cell_reps *cell = &job->cells->cells[i];
         char name[PB_EXPORT_NAME_MAX];
         struct measures m = {cell, json_object()};
-        pb_export_name(cell->reps[0], name, sizeof name);
+        pb_export_name(job, cell->reps[0], name, sizeof name);
         error = pb_export_metrics(job->run, add_measure, &m);
         if (json_object_size(m.into) > 0 && json_object_get(all, name) == NULL)
             json_object_set(all, name, m.into);
@@ -165,12 +170,13 @@ static void sample(struct pb_export_job *job, const char *family, const struct p
                    const char *of, double value)
 {
     const struct pb_rep *rep = cell->reps[0];
-    char threads[16];
+    char threads[16], name[PB_EXPORT_NAME_MAX];
+    pb_export_marked(job, rep, name, sizeof name);
     snprintf(threads, sizeof threads, "%u", rep->threads);
     fprintf(job->out, "%s{", family);
     label(job->out, "run", pb_run_text(job->run, NULL, "run"), false);
     label(job->out, "cell", cell->cell, false);
-    label(job->out, "name", cell->name, false);
+    label(job->out, "name", name, false);
     label(job->out, "workload", rep->workload, false);
     label(job->out, "alloc", cell->alloc, false);
     label(job->out, "threads", threads, false);
@@ -230,8 +236,6 @@ static int write_family(void *context, const char *key, const json_t *facts)
 int pb_export_openmetrics(struct pb_export_job *job)
 {
     static const char family[] = "poolbench_repetitions";
-    if (job->cells->n == 0)
-        return -ENODATA;
     fprintf(job->out, "# TYPE %s gauge\n", family);
     help(job->out, family, "repetitions of the cell that count, and of them those that are ok");
     for (size_t i = 0; i < job->cells->n; i++) {

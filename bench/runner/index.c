@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OURS = 0x706f6f6c, VERSION = 1 };
+enum { OURS = 0x706f6f6c, VERSION = 2 };
 
 #define WAIT_MS 60000 /* for a reader that looks at a large table meanwhile */
 
@@ -27,6 +27,8 @@ struct work {
     char root[PATH_MAX / 2], path[PATH_MAX];
     FILE *notices;
     struct pb_index_counts *counts;
+    char **outside; /* runs that lie elsewhere and that an index which is made anew had */
+    size_t outside_n;
     char *message;
     size_t message_size;
 };
@@ -112,6 +114,28 @@ static int whose(const struct work *w)
     return -EEXIST;
 }
 
+/* Keeps the names of runs that lie elsewhere: no look at results/ would find them again. */
+static int keep_outside(struct work *w)
+{
+    sqlite3_stmt *s = NULL;
+    int error = 0;
+    if (sqlite3_prepare_v2(w->db, "SELECT folder FROM run WHERE folder LIKE '/%'", -1, &s, NULL) !=
+        SQLITE_OK)
+        return 0; /* it has no runs at all */
+    while (error == 0 && sqlite3_step(s) == SQLITE_ROW) {
+        char **more = realloc(w->outside, (w->outside_n + 1) * sizeof *more);
+        if (more != NULL)
+            w->outside = more;
+        char *folder = more != NULL ? strdup((const char *)sqlite3_column_text(s, 0)) : NULL;
+        if (folder != NULL)
+            w->outside[w->outside_n++] = folder;
+        else
+            error = -ENOMEM;
+    }
+    sqlite3_finalize(s);
+    return error;
+}
+
 static int open_index(struct work *w, bool rebuild)
 {
     static const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
@@ -121,6 +145,10 @@ static int open_index(struct work *w, bool rebuild)
     if (state == -EEXIST || (state < 0 && !(rebuild && state == -EBADMSG)))
         return state;
     if (state != 0 || rebuild) {
+        if (state < 0)
+            fprintf(w->notices, "%s: was damaged; name runs that lie elsewhere again\n", w->path);
+        else if (keep_outside(w) != 0)
+            return -ENOMEM;
         take_away(w);
         state = open_file(w, flags);
         if (state == 0)
@@ -289,6 +317,21 @@ static int refresh_named(struct work *w, const char *name)
     return refresh_run(w, folder);
 }
 
+/* Reads the runs that an index made anew had from elsewhere. */
+static int refresh_outside(struct work *w)
+{
+    char path[PATH_MAX + 16];
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < w->outside_n; i++) {
+        snprintf(path, sizeof path, "%s/records.jsonl", w->outside[i]);
+        if (access(path, F_OK) == 0)
+            error = refresh_run(w, w->outside[i]);
+        else
+            w->counts->gone++;
+    }
+    return error;
+}
+
 /* Drops the runs whose records are not there any more. */
 static int drop_gone(struct work *w)
 {
@@ -340,6 +383,8 @@ static int refresh(struct work *w, const char *const *runs, size_t n, bool rebui
     if (error == 0 && n == 0)
         error = refresh_root(w);
     if (error == 0)
+        error = refresh_outside(w);
+    if (error == 0)
         error = execute(w, "BEGIN IMMEDIATE");
     if (error == 0)
         error = drop_gone(w);
@@ -364,8 +409,10 @@ int pb_index_refresh(const char *const *runs, size_t n, bool rebuild, FILE *list
     pb_index_path(w.path, sizeof w.path);
     int lock = open(w.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0) {
-        snprintf(message, message_size, "%s: %s", w.root, strerror(errno));
-        return -ENOENT;
+        int why = -errno;
+        pb_store_say(w.root, why, "PB_RESULTS_PATH names the folder of runs", message,
+                     message_size);
+        return why;
     }
     if (flock(lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         fprintf(notices, "another poolbench refreshes the index: waiting for it\n");
@@ -374,5 +421,10 @@ int pb_index_refresh(const char *const *runs, size_t n, bool rebuild, FILE *list
     }
     int error = refresh(&w, runs, n, rebuild, list);
     close(lock); /* and with it the lock */
+    for (size_t i = 0; i < w.outside_n; i++)
+        free(w.outside[i]);
+    free(w.outside);
+    if (error == -ENOMEM)
+        snprintf(message, message_size, "out of memory");
     return error;
 }

@@ -20,7 +20,8 @@ struct pb_index_counts {
 };
 
 /* Brings the index up to date: reads `runs` (as store.h finds them), or with n 0 all that lie in
- * results/, where they changed since. `rebuild`: from nothing. What a run is refused for is one
+ * results/, where they changed since. `rebuild`: from nothing, but for the names of runs that lie
+ * elsewhere; so too an index of another version. What a run is refused for is one
  * line in `notices`, and the others are read. Returns 0; -ENOENT for a run of `runs` that is not
  * there, -EEXIST for a file of that name which is not ours, -EBADMSG for a damaged index, -errno;
  * with one line. */

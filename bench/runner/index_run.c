@@ -45,8 +45,9 @@ static const char *const texts[STATEMENTS] = {
     [ADD_CELL] = "INSERT INTO cell (cell, name, workload, alloc, dispatch, pin, threads) "
                  "VALUES (?, ?, ?, ?, ?, ?, ?)",
     [FIND_CELL] = "SELECT cell_id FROM cell WHERE cell = ? AND name = ?",
-    [ADD_REP] = "INSERT INTO rep (status, reason, t_utc, stream_hash, version, run_id, cell_id, "
-                "block, place, line, wall_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [ADD_REP] = "INSERT INTO rep (status, reason, t_utc, stream_hash, version, disturbed, run_id, "
+                "cell_id, block, place, line, wall_ns, attempt, layout) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [ADD_NAME] = "INSERT OR IGNORE INTO metric_name (key, unit, better) VALUES (?1, ?2, ?3)",
     [FIND_NAME] = "SELECT mid FROM metric_name WHERE key = ?1 AND unit = ?2 AND better = ?3",
     [ADD_METRIC] = "INSERT INTO metric (mid, rep_id, value) VALUES (?, ?, ?)",
@@ -283,8 +284,31 @@ static int add_metrics(struct reader *r, const struct pb_rep *rep, sqlite3_int64
     return 0;
 }
 
+/* What disturbed a repetition, with commas; NULL where the record does not tell. */
+static const char *disturbed(const json_t *line, char *out, size_t size)
+{
+    const json_t *list = json_object_get(line, "disturbed"), *value;
+    size_t i, used = 0;
+    if (!json_is_array(list))
+        return NULL;
+    out[0] = '\0';
+    json_array_foreach(list, i, value)
+    {
+        const char *text = json_string_value(value);
+        int n =
+            snprintf(out + used, size - used, "%s%s", i > 0 ? "," : "", text != NULL ? text : "?");
+        used = used + (size_t)n < size ? used + (size_t)n : size - 1;
+    }
+    return out;
+}
+
 static int add_rep(struct reader *r, json_t *line, size_t number)
 {
+    static const struct {
+        const char *key;
+        int at;
+    } numbers_or_null[] = {{"wall_ns", 12}, {"attempt", 13}, {"layout", 14}};
+    char reasons[512];
     struct pb_rep rep;
     sqlite3_int64 cell = 0;
     if (pb_rep_of_line(line, &rep) != 0) {
@@ -295,17 +319,21 @@ static int add_rep(struct reader *r, json_t *line, size_t number)
     int error = find_cell(r, &rep, &cell);
     if (error != 0)
         return error;
-    const char *const strings[] = {pb_status_names[rep.status], rep.reason,
+    const char *const strings[] = {pb_status_names[rep.status],
+                                   rep.reason,
                                    json_string_value(json_object_get(line, "t_utc")),
                                    json_string_value(json_object_get(line, "stream_hash")),
-                                   json_string_value(json_object_get(line, "version"))};
+                                   json_string_value(json_object_get(line, "version")),
+                                   disturbed(line, reasons, sizeof reasons)};
     const sqlite3_int64 numbers[] = {r->run_id, cell, rep.block, rep.order, (sqlite3_int64)number};
-    const json_t *wall = json_object_get(line, "wall_ns");
-    sqlite3_stmt *add = bind(r, ADD_REP, strings, 5, numbers, 5);
-    if (json_is_integer(wall))
-        sqlite3_bind_int64(add, 11, json_integer_value(wall));
-    else
-        sqlite3_bind_null(add, 11);
+    sqlite3_stmt *add = bind(r, ADD_REP, strings, 6, numbers, 5);
+    for (size_t i = 0; i < sizeof numbers_or_null / sizeof *numbers_or_null; i++) {
+        const json_t *value = json_object_get(line, numbers_or_null[i].key);
+        if (json_is_integer(value))
+            sqlite3_bind_int64(add, numbers_or_null[i].at, json_integer_value(value));
+        else
+            sqlite3_bind_null(add, numbers_or_null[i].at);
+    }
     error = run(r, add);
     return error == 0 ? add_metrics(r, &rep, sqlite3_last_insert_rowid(r->db)) : error;
 }

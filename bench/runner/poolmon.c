@@ -5,6 +5,7 @@
 #include "runner/poolmon.h"
 
 #include "pool/tags_file.h"
+#include "runner/baseline.h"
 #include "runner/cell.h"
 #include "runner/poolmon_table.h"
 #include "runner/report_text.h"
@@ -391,7 +392,8 @@ int pb_poolmon(const struct pb_args *args)
     if (is_table(target))
         return w.cell == NULL ? follow(&f, &w)
                               : complain(PB_EXIT_USAGE, "--cell", "a table of tags has no cells");
-    if (pb_store_find(target, folder, sizeof folder, message, sizeof message) != 0) {
+    if (pb_baseline_resolve(target, path, sizeof path, message, sizeof message) != 0 ||
+        pb_store_find(path, folder, sizeof folder, message, sizeof message) != 0) {
         fprintf(stderr, "%s\n", message);
         return PB_EXIT_USAGE;
     }

@@ -171,6 +171,12 @@ bool pb_summary_overlap_low(const struct pb_rep *rep);
 /* The same, or its record names what else disturbed it. */
 bool pb_summary_disturbed(const struct pb_rep *rep);
 
+/* So many of the repetitions that are ok that their cell says little. */
+static inline bool pb_mostly_disturbed(size_t disturbed, size_t ok)
+{
+    return 2 * disturbed > ok;
+}
+
 /* A label without the twin's "@aa". Returns whether it had it. */
 bool pb_summary_base(const char *alloc, char *base, size_t size);
 

@@ -175,7 +175,8 @@ static int contest_open(const struct pb_summary *summary, const struct pb_summar
         return -ENOMEM;
     for (size_t i = 0; error == 0 && i < group->rows_n; i++) {
         struct contender *contender = &contest->contenders[contest->n];
-        if (group->rows[i].floor || 2 * group->rows[i].disturbed > group->rows[i].counts[PB_OK])
+        if (group->rows[i].floor ||
+            pb_mostly_disturbed(group->rows[i].disturbed, group->rows[i].counts[PB_OK]))
             continue;
         contender->row = &group->rows[i];
         error = contest->subject->values(summary, contender->row, &contender->series);

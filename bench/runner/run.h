@@ -49,4 +49,11 @@ double pb_rep_metric(const struct pb_rep *rep, const char *key);
 /* A histogram of a repetition ("alloc", "free"). Returns 0, -ENOENT, -EINVAL. */
 int pb_rep_hist(const struct pb_rep *rep, const char *which, struct pb_hist *hist);
 
+/* How many of its values are a nanosecond: 1, of picoseconds 1000, 0 for a unit that is unknown. */
+double pb_rep_hist_per_ns(const struct pb_rep *rep, const char *which);
+
+/* What measured the run beside the work: a sanitizer's name, "debug", or "" for a build whose
+ * figures may be published. */
+const char *pb_run_checks(const struct pb_run *run);
+
 #endif

@@ -227,3 +227,22 @@ int pb_rep_hist(const struct pb_rep *rep, const char *which, struct pb_hist *his
         return -EINVAL;
     return pb_hist_decode(hist, data);
 }
+
+double pb_rep_hist_per_ns(const struct pb_rep *rep, const char *which)
+{
+    const json_t *one = json_object_get(json_object_get(rep->json, "hist"), which);
+    const json_t *unit = json_object_get(one, "unit");
+    const char *name = unit != NULL ? json_string_value(unit) : "ns";
+    if (name == NULL)
+        return 0;
+    return strcmp(name, "ns") == 0 ? 1 : strcmp(name, "ps") == 0 ? 1000 : 0;
+}
+
+const char *pb_run_checks(const struct pb_run *run)
+{
+    const json_t *suite = json_object_get(run->header, "suite");
+    const char *sanitizer = json_string_value(json_object_get(suite, "sanitizer"));
+    if (sanitizer != NULL && sanitizer[0] != '\0')
+        return sanitizer;
+    return json_integer_value(json_object_get(suite, "check")) > 0 ? "debug" : "";
+}

@@ -22,6 +22,9 @@ enum pb_exit {
     PB_EXIT_INTERRUPTED = 130
 };
 
+/* Of what could not be opened or written: the machine's fault, or the command line's. */
+int pb_exit_of(int error);
+
 /* What the command line asks for. */
 struct pb_request {
     const char *matrix; /* a name or a path */

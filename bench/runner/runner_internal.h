@@ -97,7 +97,4 @@ int pb_work_verdict(const struct pb_work *s);
 /* Prints the message; returns the code. */
 int pb_work_complain(const struct pb_work *s, int code);
 
-/* Of what could not be opened or written: the machine's fault, or the command line's. */
-int pb_exit_of(int error);
-
 #endif

@@ -137,12 +137,11 @@ const char *pb_shortage(int error)
     return NULL;
 }
 
-/* "FILE: reason; remedy". */
-static void say(const char *path, int error, char *message, size_t message_size)
+void pb_store_say(const char *path, int error, const char *otherwise, char *message, size_t size)
 {
-    const char *remedy = pb_shortage(error);
-    snprintf(message, message_size, "%s: %s%s%s", path, strerror(-error),
-             remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
+    const char *shortage = pb_shortage(error), *remedy = shortage != NULL ? shortage : otherwise;
+    snprintf(message, size, "%s: %s%s%s", path, strerror(-error), remedy != NULL ? "; " : "",
+             remedy != NULL ? remedy : "");
 }
 
 /* Opens and locks records.jsonl. Returns 0 or -errno. */
@@ -216,7 +215,7 @@ int pb_store_put_matrix(struct pb_store *store, const char *text, char *message,
 {
     char path[PATH_MAX], whole[PATH_MAX + sizeof ".new"];
     if ((size_t)snprintf(path, sizeof path, "%s/matrix.toml", store->folder) >= sizeof path) {
-        say(store->folder, -ENAMETOOLONG, message, message_size);
+        pb_store_say(store->folder, -ENAMETOOLONG, NULL, message, message_size);
         return -ENAMETOOLONG;
     }
     snprintf(whole, sizeof whole, "%s.new", path);
@@ -234,7 +233,7 @@ int pb_store_put_matrix(struct pb_store *store, const char *text, char *message,
         snprintf(message, message_size, "%s: is there already and not of this run; move it away",
                  blamed);
     else if (error != 0)
-        say(blamed, error, message, message_size);
+        pb_store_say(blamed, error, NULL, message, message_size);
     store->put = error == 0;
     sync_folder(store->folder);
     return error;
@@ -276,7 +275,7 @@ static void say_refused(const struct pb_store *store, int error, char *message, 
         return;
     }
     if (message[0] == '\0')
-        say(folder, error, message, message_size);
+        pb_store_say(folder, error, NULL, message, message_size);
     used = strlen(message);
     snprintf(message + used, message_size - used, "%s",
              pb_shortage(error) != NULL || error == -EEXIST ? ", or give another --out"
@@ -336,7 +335,7 @@ int pb_store_reopen(const char *folder, struct pb_store *store, char *message, s
     if (error == -EWOULDBLOCK)
         snprintf(message, message_size, "%s: another poolbench is writing this run", folder);
     else if (error != 0)
-        say(path, error, message, message_size);
+        pb_store_say(path, error, NULL, message, message_size);
     if (error == 0)
         error = pb_lines_read(path, ignore_line, store->run, &lines, message, message_size);
     if (error == 0) {
@@ -361,7 +360,7 @@ int pb_store_cut(struct pb_store *store, char *message, size_t message_size)
     }
     if (ftruncate(store->fd, store->good_bytes) != 0) {
         error = -errno;
-        say(path, error, message, message_size);
+        pb_store_say(path, error, NULL, message, message_size);
     }
     store->torn = error != 0;
     return error;
@@ -382,6 +381,6 @@ int pb_store_append(struct pb_store *store, const json_t *line, char *message, s
     int error = pb_line_append(store->fd, line);
     snprintf(path, sizeof path, "%s/records.jsonl", store->folder);
     if (error != 0)
-        say(path, error, message, message_size);
+        pb_store_say(path, error, NULL, message, message_size);
     return error;
 }

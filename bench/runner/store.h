@@ -66,6 +66,9 @@ int pb_store_append(struct pb_store *store, const json_t *line, char *message, s
  * descriptors, processes, memory. NULL: it says something else. */
 const char *pb_shortage(int error);
 
+/* "PATH: reason; remedy": that of a shortage, or `otherwise` (NULL: none). */
+void pb_store_say(const char *path, int error, const char *otherwise, char *message, size_t size);
+
 /* "2026-11-21T09:00:00Z" into `out` (at least 24 bytes). */
 void pb_utc_now(char *out, size_t size);
 

@@ -4,6 +4,7 @@
 #include "runner/verbs.h"
 
 #include "runner/args.h"
+#include "runner/baseline.h"
 #include "runner/child.h"
 #include "runner/describe.h"
 #include "runner/doctor.h"
@@ -23,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
 
 /* The run that this process made, "" if none: its records outlive a broken standard output. */
 static char run_made[PATH_MAX];
@@ -174,12 +174,12 @@ static int verb_run(const struct pb_args *args)
 
 static int verb_resume(const struct pb_args *args)
 {
-    char folder[PATH_MAX];
+    char folder[PATH_MAX], run[PATH_MAX], message[PB_VERB_MESSAGE_MAX] = "";
     if (check_table(args) != 0)
         return PB_EXIT_USAGE;
-    if (args->rest[0][0] == '\0')
-        return pb_verb_complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
-    const struct pb_taking_up how = {.run = args->rest[0],
+    if (pb_baseline_resolve(args->rest[0], run, sizeof run, message, sizeof message) != 0)
+        return pb_verb_complain(message, PB_EXIT_USAGE);
+    const struct pb_taking_up how = {.run = run,
                                      .program = PB_SELF,
                                      .quiet = pb_args_value(args, "quiet") != NULL,
                                      .retry_failed = pb_args_value(args, "retry-failed") != NULL};
@@ -247,11 +247,13 @@ static const struct pb_verb verbs[] = {
      "The first Ctrl-C ends after the current repetition, the second at once.",
      verb_run},
     {"resume", "RUN", 1, 1, "run what is missing in a run",
-     "RUN is a folder, or a name under results.", verb_resume},
+     "RUN is a folder, a name under results, or @BASELINE.", verb_resume},
     {"report", "[RUN]", 0, 1, "the table of a run, or its figures as data",
-     "RUN is a folder, or a name under results; the newest if it is left out.", verb_report},
+     "RUN is a folder, a name under results, or @BASELINE; the newest if it is left out.",
+     verb_report},
     {"plot", "[RUN [FIGURE...]]", 0, 32, "draw the figures of a run (SVG, PNG, and their data)",
-     "RUN is a folder, or a name under results; the newest if it is left out.", verb_plot},
+     "RUN is a folder, a name under results, or @BASELINE; the newest if it is left out.",
+     verb_plot},
     {"compare", "BASE [NEW]", 1, 2, "two runs, or two variants of one run, and a gate for builds",
      "BASE and NEW are runs (a folder, a name under results, @BASELINE; NEW: the newest if it is\n"
      "left out), or variants of them: RUN:VARIANT. Ratios are NEW over BASE.\n"
@@ -259,14 +261,20 @@ static const struct pb_verb verbs[] = {
      "between them is in the ratio. Machines, builds, seeds and work that differ are refused.\n"
      "A threshold is broken when the interval, made wide enough for the number of comparisons\n"
      "(Holm), lies wholly beyond it on the bad side, with 6 values or more on each side, and the\n"
-     "change is larger than that between the A/A twins. With --fail-on, exit code 3 says that\n"
-     "cells of BASE have no figures in NEW; 5: there was nothing to compare or to judge.",
+     "change is larger than that between the A/A twins. With --fail-on and no regression, exit\n"
+     "code 3 says that NEW lost cells of BASE, or repetitions of them; 5: nothing was compared, "
+     "or\n"
+     "some of it cannot be judged: too few values for so many comparisons, no ratio, or more than\n"
+     "half of a cell's repetitions disturbed.",
      pb_verb_compare},
     {"baseline", "set NAME RUN | list | remove NAME", 1, 3, "names for runs to compare with: @NAME",
      "A baseline is a file of one line in results/baselines; commit it to share it.",
      pb_verb_baseline},
     {"export", "[RUN]", 0, 1, "a run in the formats of other programs",
-     "RUN is a folder, a name under results or @BASELINE; the newest if it is left out. Formats:\n"
+     "RUN is a folder, a name under results or @BASELINE; the newest if it is left out. Runs of "
+     "debug\n"
+     "and sanitizer builds are refused (exit code 4). Values of histograms are nanoseconds. "
+     "Formats:\n"
      "gb           Google Benchmark's JSON, every repetition: compare.py, Conbench\n"
      "gb-medians   the same, one entry a cell: github-action-benchmark\n"
      "csv          a row a repetition and metric (RFC 4180)\n"
@@ -278,7 +286,8 @@ static const struct pb_verb verbs[] = {
      pb_verb_export},
     {"index", "[RUN...]", 0, 64, "bring results/index.sqlite up to date and list its runs",
      "The index is made from the records, for questions across runs (sqlite3; the tables are in\n"
-     "results/index.sql). Deleting it loses nothing.",
+     "results/index.sql). RUN is a folder, a name under results, or\n"
+     "@BASELINE; without any, all under results. Runs elsewhere, once named, stay in it.",
      pb_verb_index},
     {"poolmon", "TARGET", 1, 1, "who allocated how much, by pool tag",
      "TARGET is a run with variants that have tags=on: while it goes on, the cell at work; else "
@@ -303,7 +312,7 @@ static const char exits[] = "  0    good\n"
                             "  2    usage or configuration error\n"
                             "  3    some cells failed; the rest is kept\n"
                             "  4    the machine lacks what is needed\n"
-                            "  5    nothing matched\n"
+                            "  5    nothing matched, or a gate cannot judge\n"
                             "  130  interrupted; 'resume' goes on\n";
 
 /* Whatever the verb was: what it printed must have arrived. */

@@ -25,8 +25,10 @@ static int exit_of(int error)
         return PB_EXIT_USAGE;
     case -ENODATA:
         return PB_EXIT_NOTHING;
-    default:
+    case -EPERM: /* what measured, not what was asked */
         return PB_EXIT_MACHINE;
+    default:
+        return pb_exit_of(error);
     }
 }
 
@@ -36,7 +38,8 @@ enum { ITEM_MAX = 512 };
 
 /* A side as it was given, and what it became. */
 struct side {
-    char run[PATH_MAX]; /* "" for the newest */
+    char run[PATH_MAX];
+    bool given; /* else the newest */
     const char *variant;
     struct pb_variant parsed;
     struct pb_run *loaded;
@@ -62,6 +65,7 @@ static bool is_run(const char *text)
 static void split_side(const char *text, struct side *side)
 {
     snprintf(side->run, sizeof side->run, "%s", text);
+    side->given = true;
     side->variant = NULL;
     if (is_run(text))
         return;
@@ -96,10 +100,6 @@ static int take_variants(struct asked *asked, const char *list)
 static int take_sides(struct asked *asked, const struct pb_args *args)
 {
     const char *variants = pb_args_value(args, "variants");
-    for (int i = 0; i < args->rest_n; i++)
-        if (args->rest[i][0] == '\0')
-            return pb_verb_complain("RUN is empty: a folder, or a name under results",
-                                    PB_EXIT_USAGE);
     split_side(args->rest[0], &asked->base);
     if (args->rest_n > 1)
         split_side(args->rest[1], &asked->fresh);
@@ -119,14 +119,18 @@ static int take_option(struct asked *asked, const char *name, const char *value)
         return pb_verb_complain(message, PB_EXIT_USAGE);
     if (strcmp(name, "metric") != 0)
         return 0;
-    while (*value != '\0') {
+    for (bool more = true; more;) {
         size_t length = strcspn(value, ","), n = asked->options.metrics_n;
+        if (length == 0)
+            return pb_verb_complain("--metric: an empty name in the list of metrics",
+                                    PB_EXIT_USAGE);
         if (length >= PB_METRIC_KEY_MAX || n == PB_COMPARE_METRICS_MAX)
             return pb_verb_complain("--metric: too long, or too many", PB_EXIT_USAGE);
         snprintf(asked->keys[n], PB_METRIC_KEY_MAX, "%.*s", (int)length, value);
         asked->metrics[n] = asked->keys[n];
         asked->options.metrics_n++;
-        value += length + (value[length] == ',');
+        more = value[length] == ',';
+        value += length + more;
     }
     return 0;
 }
@@ -156,7 +160,7 @@ static int load_sides(struct asked *asked)
     struct side *base = &asked->base, *fresh = &asked->fresh;
     int code = pb_verb_load(base->run, &base->loaded);
     if (code == 0)
-        code = pb_verb_load(fresh->run[0] != '\0' ? fresh->run : NULL, &fresh->loaded);
+        code = pb_verb_load(fresh->given ? fresh->run : NULL, &fresh->loaded);
     if (code == 0 && (base->variant == NULL) != (fresh->variant == NULL))
         code = pb_verb_complain("a variant on one side alone; write RUN:A RUN:B, or --variants A,B",
                                 PB_EXIT_USAGE);
@@ -175,17 +179,26 @@ static int load_sides(struct asked *asked)
 }
 
 /* What the gate says. */
-static int verdict(const struct pb_compare *compare, const struct pb_gate *gate)
+static int verdict(const struct pb_compare *compare)
 {
-    if (gate->n == 0)
+    char message[PB_VERB_MESSAGE_MAX] = "--fail-on: ";
+    size_t used = strlen(message);
+    if (!compare->has_gate)
         return PB_EXIT_GOOD;
     if (compare->regressions > 0)
         return PB_EXIT_REGRESSION;
-    if (compare->lost > 0)
-        return PB_EXIT_FAILED;
-    if (compare->gated > 0)
+    if (compare->lost > 0) {
+        snprintf(message + used, sizeof message - used,
+                 "%zu cell%s of BASE lost repetitions in NEW; the comparison names them",
+                 compare->lost, compare->lost == 1 ? "" : "s");
+        return pb_verb_complain(message, PB_EXIT_FAILED);
+    }
+    if (compare->gated == 0)
+        return pb_verb_complain("--fail-on: there is no ratio to judge", PB_EXIT_NOTHING);
+    if (compare->unjudged == 0)
         return PB_EXIT_GOOD;
-    return pb_verb_complain("--fail-on: there is no ratio to judge", PB_EXIT_NOTHING);
+    pb_compare_gate_text(compare, message + used, sizeof message - used);
+    return pb_verb_complain(message, PB_EXIT_NOTHING);
 }
 
 static int compare_sides(const struct asked *asked, const struct pb_args *args)
@@ -203,7 +216,7 @@ static int compare_sides(const struct asked *asked, const struct pb_args *args)
         error = pb_compare_print(&compare, (enum pb_report_format)format, pb_verb_columns(stdout),
                                  stdout);
         code = error == -ENOMEM ? pb_verb_complain("out of memory", PB_EXIT_MACHINE)
-                                : verdict(&compare, &asked->gate);
+                                : verdict(&compare);
     }
     pb_compare_free(&compare);
     return code;
@@ -233,8 +246,9 @@ static int baseline_set(char **words)
     char message[PB_VERB_MESSAGE_MAX] = "", before[PB_RUN_NAME_MAX];
     int error = pb_baseline_set(words[0], words[1], before, message, sizeof message);
     if (error != 0)
-        return pb_verb_complain(message, error == -EINVAL || error == -ENOENT ? PB_EXIT_USAGE
-                                                                              : PB_EXIT_MACHINE);
+        return pb_verb_complain(message, exit_of(error));
+    if (message[0] != '\0')
+        fprintf(stderr, "%s\n", message);
     fprintf(stderr, "@%s is %s%s%s\n", words[0], words[1], before[0] != '\0' ? "; it was " : "",
             before);
     return PB_EXIT_GOOD;
@@ -244,9 +258,8 @@ static int baseline_list(char **words)
 {
     char message[PB_VERB_MESSAGE_MAX] = "";
     (void)words;
-    return pb_baseline_list(stdout, message, sizeof message) == 0
-               ? PB_EXIT_GOOD
-               : pb_verb_complain(message, PB_EXIT_USAGE);
+    int error = pb_baseline_list(stdout, message, sizeof message);
+    return error == 0 ? PB_EXIT_GOOD : pb_verb_complain(message, exit_of(error));
 }
 
 static int baseline_remove(char **words)
@@ -255,8 +268,7 @@ static int baseline_remove(char **words)
     int error = pb_baseline_remove(words[0], message, sizeof message);
     if (error == 0)
         return PB_EXIT_GOOD;
-    return pb_verb_complain(message,
-                            error == -EINVAL || error == -ENOENT ? PB_EXIT_USAGE : PB_EXIT_MACHINE);
+    return pb_verb_complain(message, exit_of(error));
 }
 
 int pb_verb_baseline(const struct pb_args *args)
@@ -297,8 +309,9 @@ int pb_verb_export(const struct pb_args *args)
     int code = pb_verb_load(args->rest_n > 0 ? args->rest[0] : NULL, &run);
     if (code != 0)
         return code;
-    int error = pb_export(run, exporter, pb_args_value(args, "filter"), out, stdout, &left_out,
-                          message, sizeof message);
+    int error = pb_export(run, exporter, pb_args_value(args, "filter"),
+                          pb_args_value(args, "any-build") != NULL, out, stdout, &left_out, message,
+                          sizeof message);
     if (error != 0 &&
         (out != NULL || !ferror(stdout))) /* of standard output it is said at the end */
         code = pb_verb_complain(message, exit_of(error));
@@ -326,7 +339,7 @@ int pb_verb_index(const struct pb_args *args)
     int error = pb_index_refresh(runs, (size_t)args->rest_n, pb_args_value(args, "rebuild") != NULL,
                                  stdout, stderr, &counts, message, sizeof message);
     if (error != 0)
-        return pb_verb_complain(message, error == -ENOENT ? PB_EXIT_USAGE : PB_EXIT_MACHINE);
+        return pb_verb_complain(message, exit_of(error));
     pb_index_path(path, sizeof path);
     fprintf(stderr, "index  %s: %zu runs; %zu read, %zu as before, %zu gone, %zu refused\n", path,
             counts.runs, counts.read, counts.unchanged, counts.gone, counts.refused);

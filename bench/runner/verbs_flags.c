@@ -76,6 +76,8 @@ const struct pb_flag pb_verb_flags[] = {
      TAKEN},
     {"compare", "any-machine", 0, NULL, "machines that differ as well", TAKEN},
     {"compare", "any-build", 0, NULL, "debug and sanitizer builds, other flags as well", TAKEN},
+    {"export", "any-build", 0, NULL, "debug and sanitizer builds too; their names then say so",
+     TAKEN},
     {"compare", "format", 0, "FORMAT", "table, json, csv, markdown", OUTPUT},
     {"export", "to", 't', "FORMAT",
      "gb, gb-medians, csv, md, hgrm, hlog, bmf, openmetrics (see above)", OUTPUT},

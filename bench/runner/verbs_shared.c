@@ -76,8 +76,6 @@ const char *pb_verb_variant(const char *text, struct pb_variant *variant)
 int pb_verb_load(const char *name, struct pb_run **run)
 {
     char message[PB_VERB_MESSAGE_MAX] = "", folder[PATH_MAX];
-    if (name != NULL && name[0] == '\0')
-        return pb_verb_complain("RUN is empty: a folder, or a name under results", PB_EXIT_USAGE);
     if (name != NULL &&
         pb_baseline_resolve(name, folder, sizeof folder, message, sizeof message) != 0)
         return pb_verb_complain(message, PB_EXIT_USAGE);

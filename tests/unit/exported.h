@@ -15,7 +15,7 @@ static char *exported_where(const struct pb_run *run, const char *to, const char
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    if (pb_export(run, pb_exporter_find(to), filter, NULL, out, &left_out, message,
+    if (pb_export(run, pb_exporter_find(to), filter, false, NULL, out, &left_out, message,
                   sizeof message) != 0)
         fail_msg("%s: %s", to, message);
     fclose(out);

@@ -98,6 +98,8 @@ static void what_is_wrong_is_one_line(void **state)
         {"prog run --blocks", "prog run: option '--blocks' needs an argument\n"},
         {"prog plan", "prog plan: MATRIX is missing; see prog plan --help\n"},
         {"prog run a b", "prog run: 'b' is one too many; see prog run --help\n"},
+        {"prog help rnu", "prog: unknown verb 'rnu'; did you mean 'run'; see prog --help\n"},
+        {"prog help run plan", "prog help: 'plan' is one too many; see prog --help\n"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

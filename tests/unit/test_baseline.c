@@ -102,6 +102,33 @@ static void a_damaged_baseline_is_named(void **state)
                      0);
 }
 
+static void an_empty_run_is_not_the_newest(void **state)
+{
+    (void)state;
+    char before[PB_RUN_NAME_MAX], folder[PATH_MAX];
+    assert_int_equal(pb_baseline_set("main", "", before, message, sizeof message), -EINVAL);
+    assert_non_null(strstr(message, "RUN is empty"));
+    assert_int_equal(pb_baseline_resolve("", folder, sizeof folder, message, sizeof message),
+                     -EINVAL);
+    assert_int_equal(pb_baseline_resolve("@main", folder, sizeof folder, message, sizeof message),
+                     -ENOENT);
+}
+
+static void a_run_that_is_not_complete_is_said_to_be_so(void **state)
+{
+    (void)state;
+    char before[PB_RUN_NAME_MAX];
+    assert_int_equal(pb_baseline_set("main", RUN, before, message, sizeof message), 0);
+    assert_string_equal(message, "");
+    assert_int_equal(pb_baseline_set("other", "@main", before, message, sizeof message), 0);
+    const char *last = records + strlen(records) - 1; /* without the line of kind "end" */
+    while (last[-1] != '\n')
+        last--;
+    write_text(RUN "/records.jsonl", records, (size_t)(last - records));
+    assert_int_equal(pb_baseline_set("main", RUN, before, message, sizeof message), 0);
+    assert_non_null(strstr(message, "the run is not complete"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -111,6 +138,8 @@ int main(void)
         T(a_baseline_whose_run_is_gone_says_so),
         T(names_that_are_paths_are_refused),
         T(a_damaged_baseline_is_named),
+        T(an_empty_run_is_not_the_newest),
+        T(a_run_that_is_not_complete_is_said_to_be_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,8 +23,13 @@ static const struct {
     {"machine", "cpu", "other", 0, -EPERM, "machine.cpu is \"c\" in BASE and \"other\" in NEW"},
     {"machine", "governor", "powersave", 0, -EPERM, "--any-machine"},
     {"suite", "sanitizer", "address", 0, -EPERM, "sanitizer's build (address)"},
-    {"suite", "check", NULL, 2, -EPERM, "debug build (suite.check is 2)"},
+    {"suite", "check", NULL, 2, -EPERM, "debug build (suite.check is above 0)"},
     {"suite", "flags", "-O0", 0, -EPERM, "suite.flags"},
+    {NULL, "layouts", NULL, 6, -EPERM, "run.layouts is not recorded in BASE and 6 in NEW"},
+    {NULL, "aslr", NULL, 1, -EPERM, "run.aslr is not recorded in BASE and 1 in NEW"},
+    {"machine", "cgroup_cpu_max", "max", 0, -EPERM,
+     "not recorded in BASE and \"max\" in NEW: whether they are alike is not known"},
+    {"machine", "governor", "", 0, -EPERM, "and not told in NEW: whether they are alike"},
     {NULL, "seed", NULL, 2, -EINVAL, "other operations"},
     {"rep", "scale", NULL, 3, -EINVAL, "scale is 1.0 here and 3 there"},
     {"rep", "stream_hash", "00000000000000bb", 0, -EINVAL, "stream_hash"},
@@ -61,6 +66,26 @@ static void what_is_unlike_is_refused_unless_told(void **state)
         made_free(base);
         made_free(fresh);
     }
+}
+
+/* The first of them must not hide the others. */
+static void all_that_is_let_pass_is_noted(void **state)
+{
+    (void)state;
+    const struct made_cell cell = about("pool", 1, 10, 6, 0);
+    struct pb_run *base = completed(made_run("pool", &cell, 1), "base");
+    struct pb_run *fresh = completed(made_run("pool", &cell, 1), "new");
+    put_text(json_object_get(fresh->header, "machine"), "cgroup_cpu_max", "max");
+    put_text(json_object_get(fresh->header, "machine"), "cpu", "other");
+    const struct pb_compare_options told = {.any_machine = true};
+    struct pb_compare_side a = {base, NULL}, b = {fresh, NULL};
+    struct pb_compare c;
+    assert_int_equal(pb_compare_make(a, b, &told, &c, message, sizeof message), 0);
+    assert_true(noted(&c, "machine.cpu is"));
+    assert_true(noted(&c, "machine.cgroup_cpu_max is"));
+    pb_compare_free(&c);
+    made_free(base);
+    made_free(fresh);
 }
 
 static void metrics_that_mean_other_things_are_refused(void **state)
@@ -107,7 +132,7 @@ static void the_table_says_what_is_what(void **state)
         "ratio new over base, between sessions",
         "ns_per_op (ns, lower is better)",
         "- regression",
-        "~ no difference shown",
+        "= same",
         "11+11",
         "two sessions",
         "1 regression in 2 comparisons",
@@ -137,6 +162,8 @@ static void json_and_csv_have_each_row_and_no_number_that_is_none(void **state)
     assert_int_equal(json_array_size(json_object_get(all, "rows")), 2);
     assert_null(json_object_get(json_array_get(json_object_get(all, "rows"), 0), "ratio_low"));
     assert_int_equal(json_integer_value(json_object_get(all, "lost")), 1);
+    assert_int_equal(json_integer_value(json_object_get(all, "unjudged")), 1);
+    assert_int_equal(json_integer_value(json_object_get(all, "needs_blocks")), 6);
     json_decref(all);
     free(text);
     text = printed(&c, PB_REPORT_CSV, 0);
@@ -144,6 +171,8 @@ static void json_and_csv_have_each_row_and_no_number_that_is_none(void **state)
     for (const char *at = text; (at = strstr(at, "\r\n")) != NULL; at += 2)
         lines++;
     assert_int_equal(lines, 3);
+    assert_non_null(strstr(text, ",unjudged\r\n"));
+    assert_non_null(strstr(text, ",0,0,too few values\r\n"));
     assert_null(strstr(text, "nan"));
     assert_null(strstr(text, "inf"));
     free(text);
@@ -184,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_unlike_is_refused_unless_told),
+        cmocka_unit_test(all_that_is_let_pass_is_noted),
         cmocka_unit_test(metrics_that_mean_other_things_are_refused),
         cmocka_unit_test(the_table_says_what_is_what),
         cmocka_unit_test(json_and_csv_have_each_row_and_no_number_that_is_none),

@@ -111,10 +111,100 @@ static void names_have_a_slash_between_parts_alone(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char out[PB_EXPORT_NAME_MAX];
-        pb_export_name(&(struct pb_rep){.name = cases[i].name, .alloc = cases[i].alloc}, out,
+        pb_export_name(&(struct pb_export_job){.mark = ""},
+                       &(struct pb_rep){.name = cases[i].name, .alloc = cases[i].alloc}, out,
                        sizeof out);
         assert_string_equal(out, cases[i].out);
     }
+}
+
+/* Google Benchmark says whether the clock's rate may change; a machine that does not tell has no
+ * key.
+ */
+static void gb_tells_of_scaling_what_the_governor_does(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *governor;
+        int scaling; /* -1: absent */
+    } cases[] = {{"performance", 0}, {"powersave", 1}, {"schedutil", 1}, {"", -1}};
+    const struct made_cell cell = about("pool", 2, 10, 3, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pb_run *run = completed(made_run("pool", &cell, 1), "r");
+        put_text(json_object_get(run->header, "machine"), "governor", cases[i].governor);
+        json_t *all = exported_json(run, "gb");
+        const json_t *is = json_object_get(json_object_get(all, "context"), "cpu_scaling_enabled");
+        assert_int_equal(is == NULL ? -1 : json_is_true(is), cases[i].scaling);
+        json_decref(all);
+        made_free(run);
+    }
+}
+
+/* --- builds with checks ---------------------------------------------------------------------- */
+
+static char *tried(const struct pb_run *run, const char *to, const char *filter, bool any_build,
+                   int *error)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    *error = pb_export(run, pb_exporter_find(to), filter, any_build, NULL, out, &left_out, message,
+                       sizeof message);
+    fclose(out);
+    return text;
+}
+
+static void a_build_with_checks_is_refused_or_marked_in_every_format(void **state)
+{
+    (void)state;
+    const struct made_cell cell = about("pool", 2, 10, 6, 0);
+    for (int sanitized = 0; sanitized < 2; sanitized++)
+        for (size_t i = 0; pb_exporter_at(i) != NULL; i++) {
+            const char *to = pb_exporter_at(i)->name;
+            const char *mark = sanitized ? "address" : "debug";
+            int error;
+            struct pb_run *run = completed(made_run("pool", &cell, 1), "r");
+            json_t *suite = json_object_get(run->header, "suite");
+            if (sanitized)
+                put_text(suite, "sanitizer", "address");
+            else
+                json_object_set_new(suite, "check", json_integer(2));
+            json_object_set_new(
+                run->reps[0].json, "hist",
+                json_pack("{s:{s:s, s:i, s:s}}", "alloc", "codec", "hdr2", "n", 7, "data", GOLDEN));
+            char *text = tried(run, to, NULL, false, &error);
+            assert_int_equal(error, -EPERM);
+            assert_string_equal(text, "");
+            assert_non_null(strstr(message, "--any-build"));
+            free(text);
+            text = tried(run, to, NULL, true, &error);
+            assert_int_equal(error, 0);
+            if (strstr(text, mark) == NULL)
+                fail_msg("%s is not marked: %s", to, text);
+            free(text);
+            made_free(run);
+        }
+}
+
+static void nothing_to_export_writes_nothing(void **state)
+{
+    (void)state;
+    const struct made_cell cell = about("pool", 2, 10, 6, 0);
+    struct pb_run *run = completed(made_run("pool", &cell, 1), "r");
+    for (size_t i = 0; pb_exporter_at(i) != NULL; i++) {
+        int error;
+        char *text = tried(run, pb_exporter_at(i)->name, "nosuch", false, &error);
+        assert_int_equal(error, -ENODATA);
+        assert_string_equal(text, "");
+        free(text);
+    }
+    char *text; /* nor where there are cells, and no histogram */
+    int error;
+    text = tried(run, "hlog", NULL, false, &error);
+    assert_int_equal(error, -ENODATA);
+    assert_string_equal(text, "");
+    free(text);
+    made_free(run);
 }
 
 /* --- CSV, Markdown, Bencher ------------------------------------------------------------------ */
@@ -171,8 +261,8 @@ static void a_filter_leaves_the_other_cells_out(void **state)
         assert_null(strstr(text, "larson"));
         free(text);
         FILE *none = fopen("/dev/null", "we");
-        assert_int_equal(pb_export(run, pb_exporter_at(i), "nosuch", NULL, none, &left_out, message,
-                                   sizeof message),
+        assert_int_equal(pb_export(run, pb_exporter_at(i), "nosuch", false, NULL, none, &left_out,
+                                   message, sizeof message),
                          -ENODATA);
         fclose(none);
         assert_non_null(strstr(message, "nothing to export"));
@@ -260,6 +350,9 @@ int main(void)
         cmocka_unit_test(gb_has_an_entry_for_each_repetition_that_is_ok),
         cmocka_unit_test(gb_takes_the_times_that_google_benchmark_measured),
         cmocka_unit_test(gb_medians_has_one_entry_a_cell),
+        cmocka_unit_test(gb_tells_of_scaling_what_the_governor_does),
+        cmocka_unit_test(a_build_with_checks_is_refused_or_marked_in_every_format),
+        cmocka_unit_test(nothing_to_export_writes_nothing),
         cmocka_unit_test(names_have_a_slash_between_parts_alone),
         cmocka_unit_test(csv_has_a_row_a_metric_and_one_for_each_failure),
         cmocka_unit_test(bmf_has_a_median_within_its_bounds),

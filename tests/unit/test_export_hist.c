@@ -94,7 +94,7 @@ static void a_folder_gets_a_file_for_each_distribution(void **state)
     struct pb_run *run = run_with_histograms();
     struct stat st;
     assert_non_null(mkdtemp(folder));
-    assert_int_equal(pb_export(run, pb_exporter_find("hgrm"), NULL, folder, NULL, &left_out,
+    assert_int_equal(pb_export(run, pb_exporter_find("hgrm"), NULL, false, folder, NULL, &left_out,
                                message, sizeof message),
                      0);
     static const char *const sides[] = {"alloc", "alloc_miss"};
@@ -105,6 +105,59 @@ static void a_folder_gets_a_file_for_each_distribution(void **state)
         unlink(path);
     }
     assert_int_equal(rmdir(folder), 0);
+    made_free(run);
+}
+
+/* Picoseconds a step, as the record says: beside one in nanoseconds, and one of a unit that is
+ * none.
+ */
+static struct pb_run *run_with_units(void)
+{
+    static const char *const units[] = {"ns", "ps", "furlong"};
+    const struct made_cell cell = about("pool", 1, 10, 1, 0);
+    struct pb_run *run = completed(made_run("pool", &cell, 1), "r");
+    json_t *hists = json_object();
+    for (size_t i = 0; i < 3; i++)
+        json_object_set_new(hists, units[i],
+                            json_pack("{s:s, s:i, s:s, s:s}", "codec", "hdr2", "n", 7, "data",
+                                      GOLDEN, "unit", units[i]));
+    json_object_set_new(run->reps[0].json, "hist", hists);
+    return run;
+}
+
+static void picoseconds_leave_as_nanoseconds(void **state)
+{
+    (void)state;
+    double value, part, most = 0;
+    unsigned long long total;
+    struct pb_run *run = run_with_units();
+    char *text = exported(run, "hgrm"), *picos = strstr(text, " ps, ns]");
+    assert_int_equal(left_out, 1);
+    assert_non_null(picos);
+    for (const char *row = strstr(picos, "\n\n") + 2; *row != '#'; row = strchr(row, '\n') + 1) {
+        assert_int_equal(sscanf(row, "%lf %lf %llu", &value, &part, &total), 3);
+        if (most == 0)
+            assert_true(fabs(value - 0.025) < 1e-9);
+        most = value;
+    }
+    assert_true(fabs(most - 123.903) < 1e-9);
+    assert_non_null(strstr(picos, "Max     =      123.903"));
+    free(text);
+    text = exported(run, "hlog");
+    assert_int_equal(left_out, 1);
+    char tag[256], data[256], *row = strstr(text, "/ps,");
+    double start, length, max;
+    struct pb_hist hist;
+    while (row[-1] != '\n')
+        row--;
+    assert_int_equal(
+        sscanf(row, "Tag=%255[^, \n],%lf,%lf,%lf,%255s", tag, &start, &length, &max, data), 5);
+    assert_int_equal(pb_hist_decode(&hist, data), 0);
+    assert_int_equal(hist.n, 7);
+    assert_int_equal(pb_hist_value_at(&hist, 0.8), 1); /* 1000 ps */
+    assert_int_equal(pb_hist_value_at(&hist, 1), 124); /* 123456 ps */
+    assert_true(max < 0.001);                          /* ms */
+    free(text);
     made_free(run);
 }
 
@@ -157,21 +210,29 @@ static void a_file_is_whole_or_what_it_was(void **state)
     struct pb_run *run = fixture_load();
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/out", folder);
-    assert_int_equal(pb_export(run, pb_exporter_find("csv"), NULL, path, NULL, &left_out, message,
-                               sizeof message),
+    assert_int_equal(pb_export(run, pb_exporter_find("csv"), NULL, false, path, NULL, &left_out,
+                               message, sizeof message),
                      0);
     char *before = slurp(path);
-    assert_int_equal(pb_export(run, pb_exporter_find("csv"), "nosuch", path, NULL, &left_out,
+    assert_int_equal(pb_export(run, pb_exporter_find("csv"), "nosuch", false, path, NULL, &left_out,
                                message, sizeof message),
                      -ENODATA);
     char *after = slurp(path);
     assert_string_equal(before, after);
     unlink(path);
     assert_int_equal(rmdir(folder), 0); /* nothing else was left in it */
-    assert_int_equal(pb_export(run, pb_exporter_find("csv"), NULL, "/dev/full", NULL, &left_out,
-                               message, sizeof message),
+    assert_int_equal(pb_export(run, pb_exporter_find("csv"), NULL, false, "/dev/full", NULL,
+                               &left_out, message, sizeof message),
                      -ENOSPC);
     assert_non_null(strstr(message, "/dev/full"));
+    assert_int_equal(pb_export(run, pb_exporter_find("csv"), NULL, false, "", NULL, &left_out,
+                               message, sizeof message),
+                     -EINVAL);
+    assert_non_null(strstr(message, "--out is empty"));
+    assert_int_equal(pb_export(run, pb_exporter_find("csv"), NULL, false, "nosuch/file", NULL,
+                               &left_out, message, sizeof message),
+                     -ENOENT);
+    assert_string_equal(message, "nosuch/file: No such file or directory; give another --out");
     free(before);
     free(after);
     pb_run_free(run);
@@ -183,6 +244,7 @@ int main(void)
         cmocka_unit_test(percentiles_rise_to_one_and_count_every_sample),
         cmocka_unit_test(the_log_keeps_to_what_its_readers_take),
         cmocka_unit_test(a_folder_gets_a_file_for_each_distribution),
+        cmocka_unit_test(picoseconds_leave_as_nanoseconds),
         cmocka_unit_test(no_number_that_is_none_ever_leaves),
         cmocka_unit_test(a_file_is_whole_or_what_it_was),
     };

@@ -11,8 +11,10 @@
 #include "reading_run.h"
 #include "results_folder.h"
 #include "runner/index.h"
+#include "runner/json_line.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <sys/time.h>
@@ -81,7 +83,7 @@ static void it_holds_every_repetition_and_metric_of_the_records(void **state)
                                  "reference = 'jemalloc' AND torn = 0"),
                      1);
     assert_int_equal((int)number("SELECT lines FROM run"), (int)lines);
-    assert_int_equal((int)number("PRAGMA user_version"), 1);
+    assert_int_equal((int)number("PRAGMA user_version"), 2);
     /* one figure, by way of the view and of the records */
     const struct pb_rep *rep = &run->reps[7];
     char sql[1024];
@@ -235,7 +237,7 @@ static void another_version_is_made_anew_and_another_owner_left_alone(void **sta
     refreshed(false);
     execute("PRAGMA user_version = 99; DROP TABLE metric");
     assert_counts(refreshed(false), 1, 1, 0, 0, 0);
-    assert_int_equal((int)number("PRAGMA user_version"), 1);
+    assert_int_equal((int)number("PRAGMA user_version"), 2);
     unlink(path_of("index.sqlite"));
     execute("CREATE TABLE mine (x)");
     for (int rebuild = 0; rebuild < 2; rebuild++) {
@@ -295,6 +297,77 @@ static void a_run_that_is_named_has_one_name_however_it_is_written(void **state)
     assert_non_null(strstr(text, "done  "));
 }
 
+/* No look at results/ finds it again: the old index is what knows of it. */
+static void a_run_that_lies_elsewhere_outlives_a_rebuild(void **state)
+{
+    (void)state;
+    const char *const named[] = {FIXTURE};
+    struct pb_index_counts counts;
+    char *said = NULL;
+    size_t size = 0;
+    assert_int_equal(
+        pb_index_refresh(named, 1, false, NULL, stderr, &counts, message, sizeof message), 0);
+    assert_counts(refreshed(true), 2, 2, 0, 0, 0);
+    execute("PRAGMA user_version = 1");
+    assert_counts(refreshed(false), 2, 2, 0, 0, 0);
+    execute("UPDATE run SET folder = '/nosuch/run' WHERE folder LIKE '/%'");
+    assert_counts(refreshed(true), 1, 1, 0, 1, 0);
+    write_text("index.sqlite", records, 4096); /* damaged: it cannot tell any more */
+    FILE *notices = open_memstream(&said, &size);
+    assert_int_equal(
+        pb_index_refresh(NULL, 0, true, NULL, notices, &counts, message, sizeof message), 0);
+    fclose(notices);
+    assert_non_null(strstr(said, "name runs that lie elsewhere again"));
+    free(said);
+}
+
+static void it_tells_the_attempt_the_layout_and_what_disturbed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"attempt", "layout", "disturbed"};
+    refreshed(false);
+    struct pb_run *run = fixture_load();
+    for (size_t i = 0; i < 3; i++) {
+        size_t there = 0;
+        char sql[128];
+        for (size_t k = 0; k < run->reps_n; k++)
+            there += json_object_get(run->reps[k].json, names[i]) != NULL;
+        snprintf(sql, sizeof sql, "SELECT count(%s) FROM rep WHERE superseded = 0", names[i]);
+        assert_int_equal((int)number(sql), (int)there);
+    }
+    pb_run_free(run);
+    /* one that has them all */
+    size_t first = strcspn(records, "\n") + 1;
+    size_t second = strcspn(records + first, "\n");
+    json_t *line = json_loadb(records + first, second, 0, NULL);
+    assert_non_null(line);
+    json_object_del(line, "crc");
+    json_object_set_new(line, "attempt", json_integer(3));
+    json_object_set_new(line, "layout", json_integer(5));
+    json_object_set_new(line, "disturbed", json_pack("[s, s]", "steal", "run-wait"));
+    write_text(RUN "/records.jsonl", records, first);
+    int fd = open(path_of(RUN "/records.jsonl"), O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(pb_line_append(fd, line), 0);
+    close(fd);
+    json_decref(line);
+    refreshed(false);
+    assert_int_equal((int)number("SELECT count(*) FROM rep WHERE attempt = 3 AND layout = 5 AND "
+                                 "disturbed = 'steal,run-wait'"),
+                     1);
+}
+
+static void results_that_are_not_there_are_named_with_a_remedy(void **state)
+{
+    (void)state;
+    struct pb_index_counts counts;
+    setenv("PB_RESULTS_PATH", "nosuch", 1);
+    assert_int_equal(
+        pb_index_refresh(NULL, 0, false, NULL, stderr, &counts, message, sizeof message), -ENOENT);
+    assert_string_equal(message, "nosuch: No such file or directory; PB_RESULTS_PATH names the "
+                                 "folder of runs");
+    setenv("PB_RESULTS_PATH", root, 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -311,6 +384,9 @@ int main(void)
         T(another_version_is_made_anew_and_another_owner_left_alone),
         T(two_processes_may_refresh_at_once),
         T(a_run_that_is_named_has_one_name_however_it_is_written),
+        T(a_run_that_lies_elsewhere_outlives_a_rebuild),
+        T(it_tells_the_attempt_the_layout_and_what_disturbed),
+        T(results_that_are_not_there_are_named_with_a_remedy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
