@@ -75,6 +75,40 @@ int pb_work_prepare(struct pb_work *s, const char *path, const json_t *options)
     return PB_EXIT_GOOD;
 }
 
+/* Options that say nothing beside each other, and a target that nothing would ever miss. Of new
+ * runs alone: one that has begun goes on. Returns an exit code. */
+static int check_target(struct pb_work *s, const json_t *options)
+{
+    bool target = s->matrix->target > 0;
+    if (!target && json_object_get(options, "most_blocks") != NULL)
+        snprintf(s->message, sizeof s->message,
+                 "--most-blocks: it is the last look of a run with a target, and there is none; "
+                 "give --target 2%% too, or --blocks instead");
+    else if (target && json_object_get(options, "blocks") != NULL)
+        snprintf(s->message, sizeof s->message,
+                 "--blocks: with a target (%s) blocks are added until it is met; give "
+                 "--most-blocks, or --target off",
+                 s->matrix->settings.target);
+    else if (target && !pb_work_compares(s))
+        snprintf(s->message, sizeof s->message,
+                 "target %s: nothing that can run here is compared with the reference %.200s; give "
+                 "another --reference, or --target off",
+                 s->matrix->settings.target, s->matrix->settings.reference);
+    else
+        return PB_EXIT_GOOD;
+    return PB_EXIT_USAGE;
+}
+
+/* What a request asks for, planned. Returns an exit code. */
+static int prepare_new(struct pb_work *s, const struct pb_request *request)
+{
+    char path[PATH_MAX];
+    int code = PB_EXIT_USAGE;
+    if (pb_matrix_find(request->matrix, path, sizeof path, s->message, sizeof s->message) == 0)
+        code = pb_work_prepare(s, path, request->options);
+    return code == PB_EXIT_GOOD ? check_target(s, request->options) : code;
+}
+
 /* Where the table of tags of the child at work is, for poolmon; one that a run left behind that did
  * not reach its end is nobody's. Of a path that is too long there is none. */
 static void open_poolmon(struct pb_work *s)
@@ -228,6 +262,7 @@ static json_t *end_line(const struct pb_work *s, bool done)
     json_object_set_new(
         line, "blocks",
         json_integer(whole < s->plan->order_n ? order[whole].block : s->plan->blocks));
+    json_object_set_new(line, "session", json_integer(s->session));
     json_object_set_new(line, "disturbed", json_integer((json_int_t)s->disturbed));
     json_object_set_new(line, "repeated", json_integer((json_int_t)s->repeated));
     json_object_set_new(line, "still_disturbed", json_integer((json_int_t)still));
@@ -293,11 +328,8 @@ int pb_work_run(struct pb_work *s, bool quiet)
 int pb_runner_plan(const struct pb_request *request, FILE *out)
 {
     struct pb_work s;
-    char path[PATH_MAX];
-    int code = PB_EXIT_USAGE;
     pb_work_open(&s, request->program);
-    if (pb_matrix_find(request->matrix, path, sizeof path, s.message, sizeof s.message) == 0)
-        code = pb_work_prepare(&s, path, request->options);
+    int code = prepare_new(&s, request);
     if (code != PB_EXIT_GOOD)
         pb_work_complain(&s, code);
     else if (!request->json)
@@ -343,12 +375,9 @@ static int begin(struct pb_work *s, const struct pb_request *request)
 int pb_runner_run(const struct pb_request *request, char *folder, size_t size)
 {
     struct pb_work s;
-    char path[PATH_MAX];
-    int code = PB_EXIT_USAGE;
     folder[0] = '\0';
     pb_work_open(&s, request->program);
-    if (pb_matrix_find(request->matrix, path, sizeof path, s.message, sizeof s.message) == 0)
-        code = pb_work_prepare(&s, path, request->options);
+    int code = prepare_new(&s, request);
     if (code == PB_EXIT_GOOD)
         code = begin(&s, request);
     if (code != PB_EXIT_GOOD) {

@@ -17,6 +17,10 @@ expect_line 2 "threads" "$pb" run "$tiny" --threads 0 --out run
 expect_line 2 "threads.*x" "$pb" run "$tiny" --threads x --out run
 expect_line 2 "oversubscribe" "$pb" run "$tiny" --threads 999 --out run
 expect_line 2 "blocks" "$pb" run "$tiny" --blocks 0 --out run
+expect_line 2 "^--most-blocks: .*--target" "$pb" run "$tiny" --most-blocks 20 --out run
+expect_line 2 "^--blocks: .*target \(2%\).*--most-blocks" "$pb" plan "$tiny" --target 2% --blocks 5
+expect_line 2 "^target 2%: nothing .*--reference" "$pb" run "$tiny" --alloc pool,zone --reference lookaside --target 2% --out run
+expect 0 "$pb" plan "$tiny" --alloc pool,zone --reference pool --target 2% --most-blocks 12
 expect_line 2 "pin|policy" "$pb" run "$tiny" --pin nosuch --out run
 expect_line 2 "dispatch" "$pb" run "$tiny" --dispatch nosuch --out run
 expect_line 2 "regular|regex|--filter" "$pb" run "$tiny" --filter '(' --out run
