@@ -91,7 +91,7 @@ static int check_target(struct pb_work *s, const json_t *options)
                  s->matrix->settings.target);
     else if (target && !pb_work_compares(s))
         snprintf(s->message, sizeof s->message,
-                 "target %s: nothing that can run here is compared with the reference %.200s; give "
+                 "target %.30s: nothing that can run here is compared with the reference %.100s; give "
                  "another --reference, or --target off",
                  s->matrix->settings.target, s->matrix->settings.reference);
     else
