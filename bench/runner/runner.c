@@ -75,30 +75,6 @@ int pb_work_prepare(struct pb_work *s, const char *path, const json_t *options)
     return PB_EXIT_GOOD;
 }
 
-/* Options that say nothing beside each other, and a target that nothing would ever miss. Of new
- * runs alone: one that has begun goes on. Returns an exit code. */
-static int check_target(struct pb_work *s, const json_t *options)
-{
-    bool target = s->matrix->target > 0;
-    if (!target && json_object_get(options, "most_blocks") != NULL)
-        snprintf(s->message, sizeof s->message,
-                 "--most-blocks: it is the last look of a run with a target, and there is none; "
-                 "give --target 2%% too, or --blocks instead");
-    else if (target && json_object_get(options, "blocks") != NULL)
-        snprintf(s->message, sizeof s->message,
-                 "--blocks: with a target (%s) blocks are added until it is met; give "
-                 "--most-blocks, or --target off",
-                 s->matrix->settings.target);
-    else if (target && !pb_work_compares(s))
-        snprintf(s->message, sizeof s->message,
-                 "target %.30s: nothing that can run here is compared with the reference %.100s; give "
-                 "another --reference, or --target off",
-                 s->matrix->settings.target, s->matrix->settings.reference);
-    else
-        return PB_EXIT_GOOD;
-    return PB_EXIT_USAGE;
-}
-
 /* What a request asks for, planned. Returns an exit code. */
 static int prepare_new(struct pb_work *s, const struct pb_request *request)
 {
@@ -106,7 +82,7 @@ static int prepare_new(struct pb_work *s, const struct pb_request *request)
     int code = PB_EXIT_USAGE;
     if (pb_matrix_find(request->matrix, path, sizeof path, s->message, sizeof s->message) == 0)
         code = pb_work_prepare(s, path, request->options);
-    return code == PB_EXIT_GOOD ? check_target(s, request->options) : code;
+    return code == PB_EXIT_GOOD ? pb_work_check_target(s, request->options) : code;
 }
 
 /* Where the table of tags of the child at work is, for poolmon; one that a run left behind that did
@@ -240,11 +216,20 @@ int pb_work_verdict(const struct pb_work *s)
     return some_failed(counts) ? PB_EXIT_FAILED : code;
 }
 
-/* What ends a run before its time: the message so far, and how it goes on. */
+/* Why a run ends before its time, and how it goes on. */
+static void say_stopped(const struct pb_work *s, const char *why)
+{
+    if (s->part)
+        fprintf(stderr, "%s\n", why);
+    else
+        fprintf(stderr, "%s; go on with: poolbench resume %s\n", why, s->store.folder);
+}
+
 static int stop(struct pb_work *s)
 {
-    fprintf(stderr, "%s; what is measured is kept, go on with: poolbench resume %s\n", s->message,
-            s->store.folder);
+    size_t used = strlen(s->message);
+    snprintf(s->message + used, sizeof s->message - used, "; what is measured is kept");
+    say_stopped(s, s->message);
     return PB_EXIT_MACHINE;
 }
 
@@ -319,7 +304,7 @@ int pb_work_run(struct pb_work *s, bool quiet)
     if (ended != 0)
         return stop(s);
     if (error == -EINTR) {
-        fprintf(stderr, "interrupted; go on with: poolbench resume %s\n", s->store.folder);
+        say_stopped(s, "interrupted");
         return PB_EXIT_INTERRUPTED;
     }
     return pb_work_verdict(s);
@@ -377,6 +362,7 @@ int pb_runner_run(const struct pb_request *request, char *folder, size_t size)
     struct pb_work s;
     folder[0] = '\0';
     pb_work_open(&s, request->program);
+    s.part = request->part;
     int code = prepare_new(&s, request);
     if (code == PB_EXIT_GOOD)
         code = begin(&s, request);

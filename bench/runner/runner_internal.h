@@ -46,6 +46,7 @@ struct pb_work {
     json_t *looks;                    /* at how many blocks, for the last line */
     char looked[PB_LOOKS_REASON_MAX]; /* what was found at the last of them */
     const char *stopped_by;      /* "blocks", "target", "looks" or "budget"; NULL: nothing yet */
+    bool part;                   /* of something that is not taken up */
     unsigned session;            /* of the processes that worked at the run: 0, 1, ... */
     double began;                /* this process's part of the run: the budget is its own */
     unsigned blocks_begun;       /* by this process, of those with something never measured */
@@ -79,8 +80,10 @@ bool pb_work_is_left(struct pb_work *s);
 /* Repetitions by status, those that count. */
 void pb_work_count(const struct pb_work *s, size_t counts[PB_STATUSES]);
 
-/* Whether the plan has a variant that runs here beside a reference that does. */
-bool pb_work_compares(const struct pb_work *s);
+/* Of a new run, for one that has begun goes on: whether the options of its target say something
+ * beside each other, and something can be held against it. Returns an exit code, with one line in
+ * the message unless it is good. */
+int pb_work_check_target(struct pb_work *s, const json_t *options);
 
 /* Whether the run stops behind `blocks` blocks: what stops it, or NULL. What was found at a look is
  * kept for the last line. */

@@ -123,6 +123,12 @@ expect_line 2 'xml.*table, json' "$pb" run "$tiny" --format xml --out run
 expect_line 2 "quick.*poolbench plan quick" "$pb" describe quick
 expect 2 "$pb" run "$tiny" --out
 
+# the selftest's folder: refused before anything is made, and never said to be its
+expect_line 2 "^file: is there already; give another --out\$" "$pb" selftest --out file
+expect_line 2 "^file/run: Not a directory; give another --out\$" "$pb" selftest --out file/run
+expect_line 2 "^--out: the folder's name is empty\$" "$pb" selftest --out ''
+expect_line 2 "^--retries: '-1' is " "$pb" run "$tiny" --retries -1 --out run
+
 # what lies in the folder that is given stays as it is; a run that cannot begin leaves nothing
 mkdir mine
 echo 'name = "mine"' >mine/matrix.toml
