@@ -47,6 +47,7 @@ warnings=$(jq '[.findings[] | select(.level == "warning" or .level == "missing")
 [ $code = 4 ] && [ "$warnings" -gt 0 ] || { [ $code = 0 ] && [ "$warnings" = 0 ]; } ||
     fail "doctor --strict-env: exit $code with $warnings warnings"
 [ "$(jq '[.findings[] | select(.level != "ok") | select(.mend == "")] | length' out)" = 0 ] || fail "a finding without a remedy"
+[ "$(jq '[.findings[] | select(.cost != "" and .source == "")] | length' out)" = 0 ] || fail "a cost that nobody vouches for"
 
 # matrix files: FILE:LINE:COLUMN
 printf 'name = "x"\nblocks = [1,\n' >broken.toml
