@@ -111,10 +111,7 @@ const struct pb_doctor_row pb_doctor_rows[] = {
      {0},
      "the start line and windows of different processors are compared with this error",
      HERE,
-     "it is the machine's own: boot with clocksource=tsc and a firmware that sets all TSCs alike, "
-     "or "
-     "count on the bound",
-     "cannot be changed in this guest, nor in most others: count on the bound"},
+     "it is the machine's own: a firmware that sets all TSCs alike, or count on the bound"},
     {"virtual",
      "/proc/cpuinfo, /sys/class/dmi/id/sys_vendor",
      pb_judge_virtual,
