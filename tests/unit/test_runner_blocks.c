@@ -118,6 +118,19 @@ static void what_an_earlier_process_found_disturbed_stays_as_it_is(void **state)
     assert_int_equal(ended_with("session"), 1);
 }
 
+static void nor_is_it_repeated_where_its_block_goes_on(void **state)
+{
+    (void)state;
+    put_child("*) [ $n -ne 1 ] || kill -INT $PPID; " STOLEN " ;;\n");
+    assert_int_equal(run(), PB_EXIT_INTERRUPTED);
+    put_child("");
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_int_equal(calls(), 6);
+    assert_int_equal(ended_with("repeated"), 0);
+    assert_int_equal(ended_with("still_disturbed"), 1);
+    assert_int_equal(lines_with("\"session\":1", "\"block\":0"), 1);
+}
+
 #define SENTINELS(before, after)                                                                   \
     TOOK("7", ",\"sentinel_before_ns\":" before ",\"sentinel_after_ns\":" after)
 
@@ -302,6 +315,7 @@ int main(void)
         IN_A_FOLDER(without_retries_it_is_flagged_alone),
         IN_A_FOLDER(a_repetition_that_fails_when_it_is_repeated_counts_as_failed),
         IN_A_FOLDER(what_an_earlier_process_found_disturbed_stays_as_it_is),
+        IN_A_FOLDER(nor_is_it_repeated_where_its_block_goes_on),
         IN_A_FOLDER(the_best_of_a_run_is_known_when_it_is_taken_up),
         IN_A_FOLDER(a_run_with_a_target_stops_at_the_first_look_that_is_precise),
         IN_A_FOLDER(a_run_that_never_knows_enough_stops_at_its_last_look),
