@@ -42,7 +42,7 @@ const struct pb_disturb_rule pb_disturb_rules[] = {
     [RULE_MIGRATED] = {"migrated", "migrated", 0, "a worker that is pinned was moved"},
     [RULE_FAULTS] = {"major-faults", "major_faults", 0, "a page came from a disk"},
     [RULE_WAIT] = {"run-wait", "run_wait_ns", 0.01,
-                   "workers were ready and had no processor for more than 1 % of the window"},
+                   "workers were ready and had no processor for more than 1 % of their windows"},
     [RULES] = {0},
 };
 
@@ -120,13 +120,13 @@ static double measured(const struct pb_disturb *disturb, const json_t *line, int
 {
     double value = metric_of(line, pb_disturb_rules[rule].metric), best = own_best(line);
     double wall = json_number_value(json_object_get(line, "wall_ns"));
+    json_int_t workers = json_integer_value(json_object_get(line, "workers"));
     bool shared = json_is_true(json_object_get(line, "oversubscribed"));
-    bool several = json_integer_value(json_object_get(line, "workers")) > 1;
     bool pinned = strcmp(text_of(line, "pin"), "none") != 0;
     const struct pb_disturb_best *seen = find(disturb, text_of(line, "placement"));
     switch (rule) {
     case RULE_OVERLAP:
-        return several && !shared ? value : (double)NAN;
+        return workers > 1 && !shared ? value : (double)NAN;
     case RULE_GAPS:
     case RULE_MARKED:
         return shared ? (double)NAN : value;
@@ -138,7 +138,8 @@ static double measured(const struct pb_disturb *disturb, const json_t *line, int
     case RULE_MIGRATED:
         return pinned ? value : (double)NAN;
     case RULE_WAIT:
-        return shared || !(wall > 0) ? (double)NAN : value / wall;
+        return shared || !(wall > 0) || workers < 1 ? (double)NAN
+                                                    : value / (wall * (double)workers);
     default:
         return value;
     }

@@ -26,12 +26,11 @@ void pb_doctor_find(const struct pb_doctor_seen *seen, struct pb_findings *findi
     for (const struct pb_doctor_row *row = pb_doctor_rows; row->id != NULL; row++) {
         struct pb_finding *finding = pb_doctor_add(findings, row->id, row->from);
         snprintf(finding->cost, sizeof finding->cost, "%s", row->cost);
+        snprintf(finding->mend, sizeof finding->mend, "%s", row->mend);
         finding->source = row->source;
         finding->level = row->judge(seen, row, finding);
         if (finding->level == PB_DOCTOR_OK)
             finding->cost[0] = '\0';
-        else
-            snprintf(finding->mend, sizeof finding->mend, "%s", row->mend);
     }
 }
 

@@ -7,7 +7,8 @@
 
 struct pb_doctor_row {
     const char *id, *from; /* `from`: a file, or files, or a call */
-    /* Fills the value; the level of what it found. May write over the cost that the row has. */
+    /* Fills the value; the level of what it found. May write over the cost and the mend
+     * that the row has. */
     enum pb_doctor_level (*judge)(const struct pb_doctor_seen *seen,
                                   const struct pb_doctor_row *row, struct pb_finding *finding);
     enum pb_doctor_level bad; /* of a word that is not good, and of other judges' plain "bad" */

@@ -164,6 +164,22 @@ enum pb_doctor_level pb_judge_clock(const struct pb_doctor_seen *seen,
     return clock->objection[0] != '\0' ? row->bad : PB_DOCTOR_OK;
 }
 
+/* Whether the machine below `root` is a virtual one: its processors are told of a hypervisor. */
+static bool is_guest(const char *root)
+{
+    char flags[8192];
+    return pb_read_field(root, "/proc/cpuinfo", "flags", flags, sizeof flags) &&
+           pb_read_has_word(flags, "hypervisor");
+}
+
+/* What would mend a fault on a machine of one's own is out of reach here. */
+static void mend_in_guest(const struct pb_doctor_seen *seen, const char *instead,
+                          struct pb_finding *finding)
+{
+    if (is_guest(seen->root))
+        snprintf(finding->mend, sizeof finding->mend, "cannot be changed in this guest%s", instead);
+}
+
 enum pb_doctor_level pb_judge_offset(const struct pb_doctor_seen *seen,
                                      const struct pb_doctor_row *row, struct pb_finding *finding)
 {
@@ -173,6 +189,7 @@ enum pb_doctor_level pb_judge_offset(const struct pb_doctor_seen *seen,
                  "not measured: one processor, or no answer");
         return PB_DOCTOR_OK;
     }
+    mend_in_guest(seen, ", nor in most others: count on the bound", finding);
     snprintf(finding->value, sizeof finding->value, "at most %.0f ns between processors",
              offset->bound_ns);
     return offset->bound_ns > OFFSET_MAX_NS ? row->bad : PB_DOCTOR_OK;
@@ -184,7 +201,7 @@ enum pb_doctor_level pb_judge_virtual(const struct pb_doctor_seen *seen,
     char flags[8192], vendor[WORD_MAX];
     if (!pb_read_field(seen->root, "/proc/cpuinfo", "flags", flags, sizeof flags))
         return not_told(finding);
-    bool guest = pb_read_has_word(flags, "hypervisor");
+    bool guest = is_guest(seen->root);
     pb_read_line(seen->root, "/sys/class/dmi/id/sys_vendor", vendor, sizeof vendor);
     snprintf(finding->value, sizeof finding->value, "%s%s%s",
              guest ? "this is a virtual machine" : "none", guest && vendor[0] != '\0' ? " of " : "",
@@ -206,6 +223,7 @@ enum pb_doctor_level pb_judge_steal(const struct pb_doctor_seen *seen,
     for (size_t i = 0; i < 8; i++)
         all += t[i];
     double share = all > 0 ? (double)t[7] / (double)all : 0.0;
+    mend_in_guest(seen, ": a host with fewer guests", finding);
     snprintf(finding->value, sizeof finding->value, "%.2f %% of the time since boot", share * 100);
     return share > STEAL_MAX ? row->bad : PB_DOCTOR_OK;
 }

@@ -162,7 +162,8 @@ enum pb_doctor_level pb_judge_mitigations(const struct pb_doctor_seen *seen,
     snprintf(finding->value, sizeof finding->value, "%u at work, %u vulnerable, of %u",
              tally.mitigated, tally.vulnerable, tally.known);
     if (isfinite(seen->syscall_ns)) {
-        snprintf(finding->cost, sizeof finding->cost, "a system call takes %.0f ns as it is",
+        snprintf(finding->cost, sizeof finding->cost,
+                 "a system call takes %.0f ns; how much of it is theirs is not known",
                  seen->syscall_ns);
         finding->source = "measured here";
     }

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ASKED "asked here, as a run would"
+
 static bool in_path(const char *program, char *out, size_t size)
 {
     const char *path = getenv("PATH");
@@ -37,6 +39,7 @@ static void need_gnuplot(struct pb_findings *findings)
     f->level = PB_DOCTOR_MISSING;
     snprintf(f->value, sizeof f->value, "not in PATH");
     snprintf(f->cost, sizeof f->cost, "no figures can be drawn");
+    f->source = "poolbench plot";
     snprintf(f->mend, sizeof f->mend, "apt-get install gnuplot-nox");
 }
 
@@ -64,6 +67,7 @@ static void need_library(struct pb_findings *findings, const char *program, cons
     if (error != 0) {
         f->level = PB_DOCTOR_MISSING;
         snprintf(f->cost, sizeof f->cost, "its cells will be 'unavailable'");
+        f->source = ASKED;
     }
 }
 
@@ -75,6 +79,7 @@ static void need_libraries(struct pb_findings *findings, const char *program)
         snprintf(f->value, sizeof f->value, "belongs to the sanitizer (%.60s) in this build",
                  pb_suite_sanitizer);
         snprintf(f->cost, sizeof f->cost, "cells of glibc and the others need a build without one");
+        f->source = "by design: a process has one malloc";
         snprintf(f->mend, sizeof f->mend, "scripts/build release");
         return;
     }
@@ -90,6 +95,7 @@ static void need_results(struct pb_findings *findings)
         return;
     f->level = PB_DOCTOR_NOTE;
     snprintf(f->cost, sizeof f->cost, "not there or not writable: it is made when a run begins");
+    f->source = ASKED;
     snprintf(f->mend, sizeof f->mend, "mkdir it, or give --out");
 }
 

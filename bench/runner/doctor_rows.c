@@ -9,7 +9,6 @@
 #define HERE    "measured here"
 #define SYSCTL  "the kernel's admin-guide/sysctl/kernel.rst"
 #define CGROUPS "the kernel's scheduler/sched-bwc.rst"
-#define NO_WAY  "cannot be changed in this guest"
 #define CPU     "/sys/devices/system/cpu/"
 #define BOOTED  " on the kernel's command line, and boot"
 
@@ -112,7 +111,7 @@ const struct pb_doctor_row pb_doctor_rows[] = {
      {0},
      "the start line and windows of different processors are compared with this error",
      HERE,
-     NO_WAY ", nor in most others: count on the bound"},
+     "it is the machine's own: a firmware that sets all TSCs alike, or count on the bound"},
     {"virtual",
      "/proc/cpuinfo, /sys/class/dmi/id/sys_vendor",
      pb_judge_virtual,
@@ -121,7 +120,7 @@ const struct pb_doctor_row pb_doctor_rows[] = {
      "others take time unseen, and a page that the host must supply costs 10.8 us, not 1.25: trust "
      "ratios more than times, and the A/A noise most",
      GUEST,
-     NO_WAY},
+     "use a machine of your own, without a hypervisor"},
     {"steal",
      "/proc/stat",
      pb_judge_steal,
@@ -131,7 +130,7 @@ const struct pb_doctor_row pb_doctor_rows[] = {
      "a "
      "part of it",
      HERE,
-     NO_WAY ": a host with fewer guests"},
+     "no hypervisor is seen here: look at what runs (ps) and at the firmware's settings"},
     {"cpu_quota",
      "/proc/self/cgroup, cpu.max or cpu.cfs_quota_us",
      pb_judge_cpu_quota,
@@ -201,7 +200,7 @@ const struct pb_doctor_row pb_doctor_rows[] = {
      pb_judge_mitigations,
      PB_DOCTOR_NOTE,
      {0},
-     "system calls and indirect branches cost more",
+     "system calls and indirect branches cost more: how much is not known here",
      "the kernel's admin-guide/hw-vuln",
      "mitigations=off" BOOTED ": on a machine of your own that nobody else's code runs on"},
     {"swap",

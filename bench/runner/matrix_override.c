@@ -233,6 +233,14 @@ static int override_set(struct pb_matrix *matrix, const char *assignment, char *
     return more < 0 || had + more == 0 ? -EINVAL : 0;
 }
 
+/* What is wrong, without the name of the option that stands before it: the flag's is there. */
+static const char *without_name(const char *what, const char *key)
+{
+    char name[64];
+    int length = snprintf(name, sizeof name, "option '%.40s': ", key);
+    return strncmp(what, name, (size_t)length) == 0 ? what + length : what;
+}
+
 static int override_setting(struct pb_matrix *matrix, const char *key, const char *value,
                             char *message, size_t message_size)
 {
@@ -242,7 +250,7 @@ static int override_setting(struct pb_matrix *matrix, const char *key, const cha
     snprintf(flag, sizeof flag, "%s", key);
     for (char *at = flag; (at = strchr(at, '_')) != NULL;)
         *at = '-'; /* its name on the command line */
-    snprintf(message, message_size, "--%s: %s", flag, what);
+    snprintf(message, message_size, "--%s: %s", flag, without_name(what, key));
     return -EINVAL;
 }
 

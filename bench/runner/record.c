@@ -120,6 +120,7 @@ json_t *pb_record_rep(const char *run, const struct pb_plan_cell *cell,
     put_cell(line, cell);
     json_object_set_new(line, "block", json_integer(place->block));
     json_object_set_new(line, "order", json_integer(place->order));
+    json_object_set_new(line, "session", json_integer(place->session));
     if (outcome == NULL)
         return line;
     json_object_set_new(line, "pid", json_integer(outcome->pid));

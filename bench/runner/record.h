@@ -13,7 +13,7 @@ json_t *pb_record_run(const char *run, const struct pb_matrix *matrix, const jso
 
 /* Where a repetition stands in its run, and what chance gave it. */
 struct pb_record_place {
-    unsigned block, order, layout, attempt;
+    unsigned block, order, session, layout, attempt;
     struct pb_plan_setup setup;
 };
 

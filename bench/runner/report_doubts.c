@@ -103,6 +103,52 @@ static void note_disturbed(struct pb_notes *notes, const struct pb_run *run)
                      unsteady, run->reps_n);
 }
 
+static json_int_t session_of(const struct pb_rep *rep)
+{
+    return json_integer_value(json_object_get(rep->json, "session"));
+}
+
+/* Pairs of a row with its reference, by block; those of them whose halves different processes of
+ * the program measured. */
+static void count_sessions(const struct pb_summary_row *row, const struct pb_summary_row *reference,
+                           size_t *pairs, size_t *apart)
+{
+    for (size_t i = 0, k = 0; i < row->reps_n; i++) {
+        const struct pb_rep *rep = row->reps[i];
+        while (k < reference->reps_n && reference->reps[k]->block < rep->block)
+            k++;
+        if (k == reference->reps_n)
+            return;
+        const struct pb_rep *other = reference->reps[k];
+        if (rep->status != PB_OK || other->status != PB_OK || other->block != rep->block)
+            continue;
+        *pairs += 1;
+        *apart += session_of(rep) != session_of(other);
+    }
+}
+
+/* Pairs that a run that was taken up has torn apart: what drifts between two sessions is in their
+ * ratio. */
+static void note_sessions(struct pb_notes *notes, const struct pb_summary *summary)
+{
+    size_t pairs = 0, apart = 0;
+    for (size_t i = 0; i < summary->groups_n; i++) {
+        const struct pb_summary_group *group = &summary->groups[i];
+        if (group->reference == NULL)
+            continue;
+        for (size_t k = 0; k < group->rows_n; k++)
+            if (&group->rows[k] != group->reference)
+                count_sessions(&group->rows[k], group->reference, &pairs, &apart);
+        if (group->twin != NULL)
+            count_sessions(group->twin, group->reference, &pairs, &apart);
+    }
+    if (apart > 0)
+        pb_notes_add(notes, PB_NOTE_WARNING, "sessions",
+                     "%zu of %zu pairs cross sessions: the run was taken up between their halves, "
+                     "and what the machine did meanwhile is in their ratio",
+                     apart, pairs);
+}
+
 /* Groups that cannot be compared, or in which the same differs from itself. */
 static void note_groups(struct pb_notes *notes, const struct pb_summary *summary)
 {
@@ -208,6 +254,7 @@ void pb_notes_doubts(struct pb_notes *notes, const struct pb_summary *summary)
     note_groups(notes, summary);
     note_interference(notes, run);
     note_disturbed(notes, run);
+    note_sessions(notes, summary);
     note_warnings(notes, run);
     pb_notes_shapes(notes, summary);
     pb_notes_missing(notes, summary);

@@ -86,19 +86,38 @@ static const char *direction(int better)
     return better < 0 ? ", lower is better" : better > 0 ? ", higher is better" : "";
 }
 
+/* How many blocks are whole, of how many: "11 of at most 45" of a run with a target, which stops
+ * where it knows enough. A run that was killed has no last line to say it, one of older records
+ * has none that does. */
+static void blocks_words(const struct pb_run *run, char *out, size_t size)
+{
+    const json_t *whole = json_object_get(run->end, "blocks");
+    long long planned = json_integer_value(json_object_get(run->header, "blocks"));
+    bool target = json_number_value(json_object_get(run->header, "target")) > 0;
+    if (!json_is_integer(whole))
+        snprintf(out, size, "%lld%s", planned, run->complete ? "" : " planned");
+    else if (json_integer_value(whole) < planned)
+        snprintf(out, size, "%lld of %s%lld", (long long)json_integer_value(whole),
+                 target ? "at most " : "", planned);
+    else
+        snprintf(out, size, "%lld", planned);
+}
+
 static void note_reading(struct pb_notes *notes, const struct pb_summary *summary)
 {
     const json_t *header = summary->run->header;
     const json_t *metric = json_object_get(json_object_get(header, "metrics"), summary->metric);
     const char *help = json_string_value(json_object_get(metric, "help"));
+    char blocks[64];
+    blocks_words(summary->run, blocks, sizeof blocks);
     pb_notes_add(notes, PB_NOTE_HEADER, "metric", "%s [%s]%s: %s", summary->metric, summary->unit,
                  direction(summary->better), help != NULL ? help : "");
     pb_notes_add(
         notes, PB_NOTE_HEADER, "reference",
         "%s; ratio = variant / reference, Hodges-Lehmann over paired blocks, 95 %% interval",
         summary->reference);
-    pb_notes_add(notes, PB_NOTE_HEADER, "blocks", "%lld, each repetition a process of its own%s",
-                 (long long)json_integer_value(json_object_get(header, "blocks")),
+    pb_notes_add(notes, PB_NOTE_HEADER, "blocks", "%s, each repetition a process of its own%s",
+                 blocks,
                  json_is_true(json_object_get(header, "exploratory"))
                      ? "; exploratory: too few for a conclusion, a standard run has 11"
                      : "");
@@ -108,8 +127,10 @@ static void note_reading(struct pb_notes *notes, const struct pb_summary *summar
     if (summary->better != 0)
         pb_notes_add(
             notes, PB_NOTE_HEADER, "signs",
-            "+ better, - worse, = the same within %.0f %%, ~ no difference shown: p is above "
-            "0.05, or the difference is within the A/A noise or 2 %%; none: too few pairs",
+            "+ better, - worse, = the same within %.0f %%, as A/A is: shown of its row by itself, "
+            "not "
+            "adjusted; ~ no difference shown: p is above 0.05, or the difference is within the A/A "
+            "noise or 2 %%; none: too few pairs",
             100 * PB_VERDICT_DELTA);
 }
 

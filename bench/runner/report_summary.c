@@ -162,7 +162,7 @@ static int row_shape(struct pb_summary_row *row)
     return error == 0 && row->modes.two ? row_modes(row) : error;
 }
 
-/* Takes the repetitions of one cell; of two in one block (a resumed run) the later. */
+/* Takes the repetitions of one cell. */
 static int row_fill(struct pb_summary_row *row, const struct entry *entries, size_t n,
                     const char *metric)
 {
@@ -173,12 +173,8 @@ static int row_fill(struct pb_summary_row *row, const struct entry *entries, siz
     row->reps = calloc(n, sizeof *row->reps);
     if (row->reps == NULL)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const struct pb_rep *rep = entries[i].rep;
-        if (row->reps_n > 0 && row->reps[row->reps_n - 1]->block == rep->block)
-            row->reps_n--;
-        row->reps[row->reps_n++] = rep;
-    }
+    for (size_t i = 0; i < n; i++)
+        row->reps[row->reps_n++] = entries[i].rep;
     for (size_t i = row->reps_n; i-- > 0;) {
         const struct pb_rep *rep = row->reps[i];
         row->counts[rep->status]++;

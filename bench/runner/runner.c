@@ -75,6 +75,16 @@ int pb_work_prepare(struct pb_work *s, const char *path, const json_t *options)
     return PB_EXIT_GOOD;
 }
 
+/* What a request asks for, planned. Returns an exit code. */
+static int prepare_new(struct pb_work *s, const struct pb_request *request)
+{
+    char path[PATH_MAX];
+    int code = PB_EXIT_USAGE;
+    if (pb_matrix_find(request->matrix, path, sizeof path, s->message, sizeof s->message) == 0)
+        code = pb_work_prepare(s, path, request->options);
+    return code == PB_EXIT_GOOD ? pb_work_check_target(s, request->options) : code;
+}
+
 /* Where the table of tags of the child at work is, for poolmon; one that a run left behind that did
  * not reach its end is nobody's. Of a path that is too long there is none. */
 static void open_poolmon(struct pb_work *s)
@@ -206,11 +216,20 @@ int pb_work_verdict(const struct pb_work *s)
     return some_failed(counts) ? PB_EXIT_FAILED : code;
 }
 
-/* What ends a run before its time: the message so far, and how it goes on. */
+/* Why a run ends before its time, and how it goes on. */
+static void say_stopped(const struct pb_work *s, const char *why)
+{
+    if (s->part)
+        fprintf(stderr, "%s\n", why);
+    else
+        fprintf(stderr, "%s; go on with: poolbench resume %s\n", why, s->store.folder);
+}
+
 static int stop(struct pb_work *s)
 {
-    fprintf(stderr, "%s; what is measured is kept, go on with: poolbench resume %s\n", s->message,
-            s->store.folder);
+    size_t used = strlen(s->message);
+    snprintf(s->message + used, sizeof s->message - used, "; what is measured is kept");
+    say_stopped(s, s->message);
     return PB_EXIT_MACHINE;
 }
 
@@ -228,6 +247,7 @@ static json_t *end_line(const struct pb_work *s, bool done)
     json_object_set_new(
         line, "blocks",
         json_integer(whole < s->plan->order_n ? order[whole].block : s->plan->blocks));
+    json_object_set_new(line, "session", json_integer(s->session));
     json_object_set_new(line, "disturbed", json_integer((json_int_t)s->disturbed));
     json_object_set_new(line, "repeated", json_integer((json_int_t)s->repeated));
     json_object_set_new(line, "still_disturbed", json_integer((json_int_t)still));
@@ -284,7 +304,7 @@ int pb_work_run(struct pb_work *s, bool quiet)
     if (ended != 0)
         return stop(s);
     if (error == -EINTR) {
-        fprintf(stderr, "interrupted; go on with: poolbench resume %s\n", s->store.folder);
+        say_stopped(s, "interrupted");
         return PB_EXIT_INTERRUPTED;
     }
     return pb_work_verdict(s);
@@ -293,11 +313,8 @@ int pb_work_run(struct pb_work *s, bool quiet)
 int pb_runner_plan(const struct pb_request *request, FILE *out)
 {
     struct pb_work s;
-    char path[PATH_MAX];
-    int code = PB_EXIT_USAGE;
     pb_work_open(&s, request->program);
-    if (pb_matrix_find(request->matrix, path, sizeof path, s.message, sizeof s.message) == 0)
-        code = pb_work_prepare(&s, path, request->options);
+    int code = prepare_new(&s, request);
     if (code != PB_EXIT_GOOD)
         pb_work_complain(&s, code);
     else if (!request->json)
@@ -343,12 +360,10 @@ static int begin(struct pb_work *s, const struct pb_request *request)
 int pb_runner_run(const struct pb_request *request, char *folder, size_t size)
 {
     struct pb_work s;
-    char path[PATH_MAX];
-    int code = PB_EXIT_USAGE;
     folder[0] = '\0';
     pb_work_open(&s, request->program);
-    if (pb_matrix_find(request->matrix, path, sizeof path, s.message, sizeof s.message) == 0)
-        code = pb_work_prepare(&s, path, request->options);
+    s.part = request->part;
+    int code = prepare_new(&s, request);
     if (code == PB_EXIT_GOOD)
         code = begin(&s, request);
     if (code != PB_EXIT_GOOD) {

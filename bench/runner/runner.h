@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The run: one child after another in the plan's order, each recorded before the next one starts. A
  * cell that goes wrong is a record; what ends a run early leaves it resumable. Exit codes are those
- * of the program: 0 good, 1 a regression, 2 usage, 3 some cells failed, 4 another machine or one that lacks what is
+ * of the program: 0 good, 1 a regression, 2 usage, 3 some cells failed, 4 another machine or one
+ * that lacks what is
  * needed (a library, disk, descriptors), 5 nothing matched, 130 interrupted. Threads: one. May
  * touch: the folder of its run, standard error; SIGXFSZ, which is ignored from then on. */
 #ifndef PB_RUNNER_H
@@ -32,6 +33,7 @@ struct pb_request {
     const char *out; /* the run's folder, NULL: a new one under results */
     const char *program; /* started for each repetition with the argument "child" (layout.h) */
     bool quiet;
+    bool part;   /* of something that is not taken up: no word of resume */
     bool strict; /* a machine that doctor warns of is refused */
     bool json;   /* the dry run's output: the manifest */
 };

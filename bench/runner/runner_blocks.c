@@ -34,7 +34,7 @@ bool pb_work_is_todo(const struct pb_work *s, const struct pb_plan_slot *slot)
 bool pb_work_is_repeated(const struct pb_work *s, const struct pb_plan_slot *slot)
 {
     const struct pb_work_slot *at = pb_work_at(s, slot);
-    return at->disturbed && at->attempt <= s->matrix->settings.retries;
+    return at->disturbed && !at->earlier && at->attempt <= s->matrix->settings.retries;
 }
 
 void pb_work_note(struct pb_work *s, const struct pb_plan_slot *slot, const json_t *line)
@@ -80,6 +80,7 @@ static json_t *make_line(const struct pb_work *s, size_t order, const struct pb_
     const struct pb_record_place place = {
         .block = slot->block,
         .order = (unsigned)order,
+        .session = s->session,
         .layout = pb_plan_layout(s->plan, slot->block),
         .attempt = pb_work_is_repeated(s, slot) ? pb_work_at(s, slot)->attempt + 1 : 1,
         .setup = pb_plan_setup(s->plan, slot)};
@@ -95,7 +96,7 @@ static int run_slot(struct pb_work *s, size_t order)
 {
     const struct pb_plan_slot *slot = &s->plan->order[order];
     bool marked = s->plan->cells[slot->cell].mark != PB_OK;
-    bool repeated = pb_work_is_repeated(s, slot);
+    bool repeated = pb_work_is_repeated(s, slot), first = !pb_work_at(s, slot)->recorded;
     struct pb_outcome outcome = {.status = PB_FAILED};
     double began = now();
     pb_progress_show(&s->progress, slot);
@@ -107,6 +108,8 @@ static int run_slot(struct pb_work *s, size_t order)
     if (error == 0) {
         pb_work_note(s, slot, line);
         s->repeated += repeated;
+        s->made++;
+        s->first_made += first;
         s->disturbed += pb_work_at(s, slot)->disturbed;
         if (!repeated)
             pb_progress_took(&s->progress, slot, now() - began);
@@ -124,15 +127,23 @@ static double time_left(const struct pb_work *s)
     return budget > 0 ? budget - (now() - s->began) : (double)INFINITY;
 }
 
-/* Whether the budget leaves room for a block: all of it, unless it is the first that this process
- * begins, which takes what time there is. */
-static bool block_fits(const struct pb_work *s, size_t first, size_t end)
+/* What is to be done in a block, those from `first` up to `end` of the plan's order. */
+struct block {
+    size_t first, end;
+    bool busy, fresh; /* anything at all; anything that was never measured */
+};
+
+/* Whether the budget leaves room for a block: all of it, unless it is the first fresh one that this
+ * process begins, which takes what time there is; one that only repeats goes before it, but does
+ * not stand for it. */
+static bool block_fits(const struct pb_work *s, const struct block *block)
 {
     double seconds = 0;
-    for (size_t i = first; i < end; i++)
+    for (size_t i = block->first; i < block->end; i++)
         if (pb_work_is_todo(s, &s->plan->order[i]))
             seconds += pb_progress_estimate(&s->progress, s->plan->order[i].cell);
-    return s->blocks_begun == 0 || seconds <= time_left(s);
+    bool always = block->fresh ? s->blocks_begun == 0 : s->made == 0;
+    return always || seconds <= time_left(s);
 }
 
 /* Whether a repetition runs in this pass: the first over a block, or one that repeats. */
@@ -145,15 +156,15 @@ static bool is_wanted(const struct pb_work *s, const struct pb_plan_slot *slot, 
 }
 
 /* Returns 0; -EINTR; -errno; or -ETIME where the budget ends within the first block. */
-static int run_pass(struct pb_work *s, size_t first, size_t end, bool repeating)
+static int run_pass(struct pb_work *s, const struct block *block, bool repeating)
 {
     int error = 0;
-    for (size_t i = first; error == 0 && i < end; i++) {
+    for (size_t i = block->first; error == 0 && i < block->end; i++) {
         if (pb_interrupts_take(&s->interrupts) > 0)
             error = -EINTR;
         else if (!is_wanted(s, &s->plan->order[i], repeating))
             continue;
-        else if (s->blocks_begun == 1 && time_left(s) <= 0)
+        else if (s->blocks_begun == 1 && s->first_made > 0 && time_left(s) <= 0)
             error = -ETIME;
         else
             error = run_slot(s, i);
@@ -162,54 +173,58 @@ static int run_pass(struct pb_work *s, size_t first, size_t end, bool repeating)
 }
 
 /* A block, and its disturbed repetitions again, one round after another. Returns as run_pass. */
-static int run_block(struct pb_work *s, size_t first, size_t end)
+static int run_block(struct pb_work *s, const struct block *block)
 {
-    int error = run_pass(s, first, end, false);
+    s->blocks_begun += block->fresh;
+    int error = run_pass(s, block, false);
     for (uint64_t round = 0; error == 0 && round < s->matrix->settings.retries; round++)
-        error = run_pass(s, first, end, true);
+        error = run_pass(s, block, true);
     return error;
 }
 
-/* The end of the block that begins at `first`; whether anything is to be done in it. */
-static size_t block_end(const struct pb_work *s, size_t first, bool *busy)
+/* The block that begins at `first`; behind the last one it is empty. */
+static struct block block_at(const struct pb_work *s, size_t first)
 {
     const struct pb_plan_slot *order = s->plan->order;
-    size_t end = first;
-    *busy = false;
-    for (; end < s->plan->order_n && order[end].block == order[first].block; end++)
-        *busy |= pb_work_is_todo(s, &order[end]) || pb_work_is_repeated(s, &order[end]);
-    return end;
+    struct block block = {.first = first, .end = first};
+    for (; block.end < s->plan->order_n && order[block.end].block == order[first].block;
+         block.end++) {
+        bool todo = pb_work_is_todo(s, &order[block.end]);
+        block.busy |= todo;
+        block.fresh |= todo && !pb_work_at(s, &order[block.end])->recorded;
+    }
+    return block;
 }
 
 bool pb_work_is_left(struct pb_work *s)
 {
-    bool busy = false;
-    for (size_t first = 0, end; first < s->plan->order_n && !busy; first = end) {
-        end = block_end(s, first, &busy);
-        if (!busy && pb_work_look(s, s->plan->order[first].block + 1) != NULL)
+    struct block block = {.busy = false};
+    for (size_t first = 0; first < s->plan->order_n && !block.busy; first = block.end) {
+        block = block_at(s, first);
+        if (!block.busy && pb_work_look(s, s->plan->order[first].block + 1) != NULL)
             break;
     }
     json_array_clear(s->looks); /* the blocks look again */
-    return busy;
+    return block.busy;
 }
 
 int pb_work_blocks(struct pb_work *s)
 {
     int error = 0;
+    struct block block = {.end = 0};
     s->began = now();
-    for (size_t first = 0, end; error == 0 && s->stopped_by == NULL; first = end) {
-        bool busy = false;
-        end = block_end(s, first, &busy);
-        if (end == first) {
-            s->stopped_by = "blocks";
-        } else if (busy && !block_fits(s, first, end)) {
-            s->stopped_by = "budget";
+    while (error == 0 && s->stopped_by == NULL) {
+        block = block_at(s, block.end);
+        if (block.end == block.first) {
+            s->stopped_by = s->passed_over ? "budget" : "blocks";
+        } else if (block.busy && !block_fits(s, &block)) {
+            s->stopped_by = block.fresh ? "budget" : NULL;
+            s->passed_over = true;
         } else {
-            s->blocks_begun += busy;
-            if (busy)
-                error = run_block(s, first, end);
+            if (block.busy)
+                error = run_block(s, &block);
             if (error == 0)
-                s->stopped_by = pb_work_look(s, s->plan->order[first].block + 1);
+                s->stopped_by = pb_work_look(s, s->plan->order[block.first].block + 1);
         }
     }
     if (error == -ETIME)

@@ -22,7 +22,8 @@
  * up knows as much as one that was never interrupted. */
 struct pb_work_slot {
     bool recorded, again; /* it has a record; one is made all the same, and supersedes it */
-    bool disturbed;
+    bool disturbed,
+        earlier; /* earlier: an earlier process made it, so this one does not repeat it */
     enum pb_status status;
     unsigned attempt; /* 1, and one more each time that it was repeated for being disturbed */
     double value;     /* of the primary metric, NAN without */
@@ -45,8 +46,12 @@ struct pb_work {
     json_t *looks;                    /* at how many blocks, for the last line */
     char looked[PB_LOOKS_REASON_MAX]; /* what was found at the last of them */
     const char *stopped_by;      /* "blocks", "target", "looks" or "budget"; NULL: nothing yet */
+    bool part;                   /* of something that is not taken up */
+    unsigned session;            /* of the processes that worked at the run: 0, 1, ... */
     double began;                /* this process's part of the run: the budget is its own */
-    unsigned blocks_begun;       /* by this process */
+    unsigned blocks_begun;       /* by this process, of those with something never measured */
+    size_t made, first_made;     /* repetitions by this process; those that had none before */
+    bool passed_over;            /* a block that only repeats did not fit into the budget */
     char absent[PB_MESSAGE_MAX]; /* the first cell that a child found unavailable, and its reason */
     char message[PB_MESSAGE_MAX];
 };
@@ -64,8 +69,8 @@ struct pb_work_slot *pb_work_at(const struct pb_work *s, const struct pb_plan_sl
 /* Keeps what a record means for the rest of the run. */
 void pb_work_note(struct pb_work *s, const struct pb_plan_slot *slot, const json_t *line);
 
-/* Whether a repetition has still to be made; and whether one that was disturbed is to be repeated.
- */
+/* Whether a repetition has still to be made; and whether one that was disturbed is to be repeated:
+ * by the process that made it, as later its block is another time. */
 bool pb_work_is_todo(const struct pb_work *s, const struct pb_plan_slot *slot);
 bool pb_work_is_repeated(const struct pb_work *s, const struct pb_plan_slot *slot);
 
@@ -74,6 +79,11 @@ bool pb_work_is_left(struct pb_work *s);
 
 /* Repetitions by status, those that count. */
 void pb_work_count(const struct pb_work *s, size_t counts[PB_STATUSES]);
+
+/* Of a new run, for one that has begun goes on: whether the options of its target say something
+ * beside each other, and something can be held against it. Returns an exit code, with one line in
+ * the message unless it is good. */
+int pb_work_check_target(struct pb_work *s, const json_t *options);
 
 /* Whether the run stops behind `blocks` blocks: what stops it, or NULL. What was found at a look is
  * kept for the last line. */

@@ -48,6 +48,46 @@ static size_t pair_up(const struct pb_work *s, const struct pb_plan_cell *varian
     return n;
 }
 
+/* Whether a cell is known not to run here: the plan says so, or a child said it. */
+static bool cannot_run(const struct pb_work *s, const struct pb_plan_cell *cell)
+{
+    return cell->mark != PB_OK || s->settled[cell - s->plan->cells];
+}
+
+/* Whether the plan has a variant that runs here beside a reference that does. */
+static bool compares(const struct pb_work *s)
+{
+    for (size_t i = 0; i < s->plan->cells_n; i++) {
+        const struct pb_plan_cell *cell = &s->plan->cells[i], *reference = reference_of(s, cell);
+        if (reference != NULL && !cannot_run(s, cell) && !cannot_run(s, reference))
+            return true;
+    }
+    return false;
+}
+
+int pb_work_check_target(struct pb_work *s, const json_t *options)
+{
+    bool target = s->matrix->target > 0;
+    if (!target && json_object_get(options, "most_blocks") != NULL)
+        snprintf(s->message, sizeof s->message,
+                 "--most-blocks: it is the last look of a run with a target, and there is none; "
+                 "give --target 2%% too, or --blocks instead");
+    else if (target && json_object_get(options, "blocks") != NULL)
+        snprintf(s->message, sizeof s->message,
+                 "--blocks: with a target (%s) blocks are added until it is met; give "
+                 "--most-blocks, or --target off",
+                 s->matrix->settings.target);
+    else if (target && !compares(s))
+        snprintf(
+            s->message, sizeof s->message,
+            "target %.30s: nothing that can run here is compared with the reference %.100s; give "
+            "another --reference, or --target off",
+            s->matrix->settings.target, s->matrix->settings.reference);
+    else
+        return PB_EXIT_GOOD;
+    return PB_EXIT_USAGE;
+}
+
 /* `values`: room for 2 x cells x blocks, `pairs`: for all cells. Returns 0 or -errno. */
 static int decide(const struct pb_work *s, unsigned blocks, double *values,
                   struct pb_looks_pair *pairs, struct pb_looks_decision *decision)
@@ -57,10 +97,12 @@ static int decide(const struct pb_work *s, unsigned blocks, double *values,
         const struct pb_plan_cell *cell = &s->plan->cells[i], *reference = reference_of(s, cell);
         double *a = values + 2 * i * blocks, *b = a + blocks;
         if (reference != NULL)
-            pairs[n++] = (struct pb_looks_pair){.name = cell->name,
-                                                .variant = a,
-                                                .reference = b,
-                                                .n = pair_up(s, cell, reference, blocks, a, b)};
+            pairs[n++] =
+                (struct pb_looks_pair){.name = cell->name,
+                                       .variant = a,
+                                       .reference = b,
+                                       .n = pair_up(s, cell, reference, blocks, a, b),
+                                       .tried = !cannot_run(s, cell) && !cannot_run(s, reference)};
     }
     return pb_looks_decide(pairs, n, blocks, s->plan->blocks, s->matrix->target, decision);
 }

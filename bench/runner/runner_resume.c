@@ -29,6 +29,7 @@ static void note_rep(struct pb_work *s, const struct pb_rep *rep, bool failed)
             continue;
         bool settled = s->settled[i];
         pb_work_note(s, &slot, rep->json);
+        pb_work_at(s, &slot)->earlier = true;
         if (is_tried_again(&s->plan->cells[i], rep->status, failed)) {
             pb_work_at(s, &slot)->again = true;
             s->settled[i] = settled;
@@ -140,12 +141,16 @@ static void say_again(const struct pb_work *s)
                 failed == 1 ? "" : "s", failed == 1 ? "is" : "are");
 }
 
-/* What every repetition tells of the run, superseded ones too. */
+/* What every line tells of the run, those of superseded repetitions too: it is another session's.
+ */
 static int look_at_line(void *context, json_t *line, size_t number)
 {
     struct pb_work *s = context;
     const char *kind = json_string_value(json_object_get(line, "kind"));
+    json_int_t session = json_integer_value(json_object_get(line, "session"));
     (void)number;
+    if (session >= s->session && session < UINT_MAX)
+        s->session = (unsigned)session + 1;
     if (kind == NULL || strcmp(kind, "rep") != 0)
         return 0;
     s->disturbed += json_array_size(json_object_get(line, "disturbed")) > 0;

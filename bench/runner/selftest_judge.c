@@ -59,6 +59,22 @@ void pb_selftest_count_covered(const struct pb_summary *summary, const char *all
     }
 }
 
+size_t pb_selftest_wrong(size_t n, double rate)
+{
+    double chance = pow(1 - rate, (double)n), below = chance; /* of just k, and of k or fewer */
+    size_t k = 0;
+    for (; k < n && 1 - below > PB_SELFTEST_ALPHA; k++) {
+        chance *= (double)(n - k) / (double)(k + 1) * rate / (1 - rate);
+        below += chance;
+    }
+    return k;
+}
+
+bool pb_selftest_busy_holds(char calm, char loud)
+{
+    return calm == '-' && (loud == '-' || loud == '~' || loud == ' ');
+}
+
 double pb_selftest_truth(double half, double t_half, double reference, double t_reference,
                          double links)
 {

@@ -36,24 +36,25 @@ static void new_name(char *out, size_t size)
     snprintf(out + used, size - used, "%06x", random & 0xffffffu);
 }
 
-/* mkdir -p. Returns 0 or -errno. */
-static int make_folders(struct pb_store *store)
+int pb_store_make_folders(const char *path, bool *made)
 {
     char part[PATH_MAX];
-    const char *path = store->folder;
-    store->made = calloc(strlen(path) + 1, sizeof *store->made);
-    if (store->made == NULL)
-        return -ENOMEM;
     for (size_t i = 1;; i++) {
         if (path[i] != '/' && path[i] != '\0')
             continue;
         snprintf(part, sizeof part, "%.*s", (int)i, path);
-        store->made[i] = mkdir(part, 0777) == 0;
-        if (!store->made[i] && errno != EEXIST) /* not a folder? what comes next will tell */
+        made[i] = mkdir(part, 0777) == 0;
+        if (!made[i] && errno != EEXIST) /* not a folder? what comes next will tell */
             return -errno;
         if (path[i] == '\0')
             return 0;
     }
+}
+
+static int make_folders(struct pb_store *store)
+{
+    store->made = calloc(strlen(store->folder) + 1, sizeof *store->made);
+    return store->made != NULL ? pb_store_make_folders(store->folder, store->made) : -ENOMEM;
 }
 
 /* Removes those that were made, the last one first. */

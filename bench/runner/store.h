@@ -35,6 +35,10 @@ int pb_store_find(const char *name, char *out, size_t size, char *message, size_
 /* Whether a run goes on: its records are locked by who writes them. */
 bool pb_store_busy(const char *folder);
 
+/* mkdir -p. made[i] (of strlen(path) + 1) is set where the first i bytes of `path` are a folder
+ * that was not there. Returns 0 or -errno; what was made stays. */
+int pb_store_make_folders(const char *path, bool *made);
+
 /* Makes a new run in `folder` (NULL: a new name under the root) with its matrix.toml. Returns 0; or
  * -EEXIST, -EACCES, -ENOSPC, ... with one line that names the path, and nothing made. What lay in
  * the folder before stays as it was. */

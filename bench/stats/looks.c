@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 static const unsigned looks[] = {11, 16, 23, 32, 45};
@@ -30,24 +29,28 @@ static bool is_look(unsigned blocks, unsigned most)
     return look == blocks;
 }
 
-/* Half of the interval over the ratio; NAN without an interval. */
+/* Half of the interval over the ratio; NAN without an interval, or without a value. */
 static int relative_half_width(const struct pb_looks_pair *pair, double *half)
 {
     struct pb_estimate ratio;
+    *half = (double)NAN;
+    if (pair->n == 0)
+        return 0;
     int rc = pb_paired_ratio(pair->variant, pair->reference, pair->n, PB_LOOKS_CONFIDENCE, &ratio);
     if (rc == 0)
         *half = (ratio.high - ratio.low) / 2 / ratio.value;
     return rc;
 }
 
-/* The widest of all, the first that lacks its interval before any other. *compared: with values. */
+/* The widest of all, the first that lacks its interval before any other; NAN of none. *compared:
+ * those that count. */
 static int find_widest(const struct pb_looks_pair *pairs, size_t pairs_n,
                        struct pb_looks_decision *out, size_t *compared)
 {
     out->widest = 0;
     for (size_t i = 0; i < pairs_n; i++) {
         double half = 0;
-        if (pairs[i].n == 0)
+        if (pairs[i].n == 0 && !pairs[i].tried)
             continue;
         int rc = relative_half_width(&pairs[i], &half);
         if (rc)
@@ -58,6 +61,8 @@ static int find_widest(const struct pb_looks_pair *pairs, size_t pairs_n,
             out->widest_at = i;
         }
     }
+    if (*compared == 0)
+        out->widest = (double)NAN;
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #ifndef PB_STATS_LOOKS_H
 #define PB_STATS_LOOKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PB_LOOKS_CONFIDENCE 0.99
@@ -15,11 +16,13 @@
 enum { PB_LOOKS_REASON_MAX = 160 };
 
 /* One primary comparison so far: n pairs of positive values, in block order. `name` is for the
- * reason only. A pair without values (n = 0: its cell cannot run) holds nobody up. */
+ * reason only. A pair that was not tried and has no values (its cell cannot run here) holds nobody
+ * up. */
 struct pb_looks_pair {
     const char *name;
     const double *variant, *reference;
     size_t n;
+    bool tried; /* it is to have values: without any, as where every process crashed, it waits */
 };
 
 enum pb_looks_answer {
@@ -31,7 +34,7 @@ enum pb_looks_answer {
 struct pb_looks_decision {
     enum pb_looks_answer answer;
     unsigned next;    /* blocks at the next look; 0 when it stops */
-    double widest;    /* the largest relative half-width; NAN while an interval is missing */
+    double widest;    /* the largest relative half-width; NAN while an interval, or a pair, lacks */
     size_t widest_at; /* the pair that has it, or that lacks its interval */
     char reason[PB_LOOKS_REASON_MAX]; /* one line, for `stopped_by` and `looks` of the record */
 };
@@ -42,7 +45,8 @@ struct pb_looks_decision {
 unsigned pb_looks_next(unsigned blocks, unsigned most);
 
 /* Whether to go on after `blocks` complete blocks. `half_width`: the target, relative to the ratio,
- * in (0, 1); `most`: as above. Between two looks the answer is to go on, whatever the values say.
+ * in (0, 1); `most`: as above. Between two looks the answer is to go on, whatever the values say;
+ * where nothing is compared nothing is known, and it never is that all is precise.
  * Returns 0; -EINVAL for a target that is none; -EDOM for values that have no ratio; -ENOMEM. */
 int pb_looks_decide(const struct pb_looks_pair *pairs, size_t pairs_n, unsigned blocks,
                     unsigned most, double half_width, struct pb_looks_decision *decision);

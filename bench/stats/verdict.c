@@ -21,7 +21,8 @@ enum pb_verdict pb_verdict(const struct pb_comparison *comparison)
     const struct pb_estimate *ratio = &comparison->ratio;
     if (ratio->n == 0 || isnan(ratio->low) || isnan(ratio->high))
         return PB_VERDICT_UNKNOWN;
-    if (pb_equivalent(&comparison->narrow, comparison->delta))
+    if (pb_equivalent(&comparison->narrow, comparison->delta) &&
+        comparison->bound <= log1p(comparison->delta))
         return PB_VERDICT_SAME;
     if (comparison->better == 0 || !(comparison->p <= PB_VERDICT_ALPHA) ||
         !pb_differs(ratio, comparison->bound))

@@ -35,9 +35,11 @@ struct pb_comparison {
     int better;                /* -1 lower, 1 higher, 0 neither: then only NONE, SAME, UNKNOWN */
 };
 
-/* The verdict. In this order: no interval, unknown; the interval `narrow` inside delta, the same;
- * p at most PB_VERDICT_ALPHA, 1 outside of the interval and |ln ratio| above both the bound and the
- * least effect, better or worse; else none shown. */
+/* The verdict. In this order: no interval, unknown; the interval `narrow` inside delta, and `bound`
+ * too (what the reference's own twin may differ by cannot be ruled out of the variant), the same:
+ * of this comparison by itself, which no family adjusts; p at most PB_VERDICT_ALPHA, 1 outside of
+ * the interval and |ln ratio| above both the bound and the least effect, better or worse; else none
+ * shown. */
 enum pb_verdict pb_verdict(const struct pb_comparison *comparison);
 
 /* Whether all of an interval lies inside [1/(1+delta), 1+delta]: of one with

@@ -17,6 +17,10 @@ expect_line 2 "threads" "$pb" run "$tiny" --threads 0 --out run
 expect_line 2 "threads.*x" "$pb" run "$tiny" --threads x --out run
 expect_line 2 "oversubscribe" "$pb" run "$tiny" --threads 999 --out run
 expect_line 2 "blocks" "$pb" run "$tiny" --blocks 0 --out run
+expect_line 2 "^--most-blocks: .*--target" "$pb" run "$tiny" --most-blocks 20 --out run
+expect_line 2 "^--blocks: .*target \(2%\).*--most-blocks" "$pb" plan "$tiny" --target 2% --blocks 5
+expect_line 2 "^target 2%: nothing .*--reference" "$pb" run "$tiny" --alloc pool,zone --reference lookaside --target 2% --out run
+expect 0 "$pb" plan "$tiny" --alloc pool,zone --reference pool --target 2% --most-blocks 12
 expect_line 2 "pin|policy" "$pb" run "$tiny" --pin nosuch --out run
 expect_line 2 "dispatch" "$pb" run "$tiny" --dispatch nosuch --out run
 expect_line 2 "regular|regex|--filter" "$pb" run "$tiny" --filter '(' --out run
@@ -43,6 +47,7 @@ warnings=$(jq '[.findings[] | select(.level == "warning" or .level == "missing")
 [ $code = 4 ] && [ "$warnings" -gt 0 ] || { [ $code = 0 ] && [ "$warnings" = 0 ]; } ||
     fail "doctor --strict-env: exit $code with $warnings warnings"
 [ "$(jq '[.findings[] | select(.level != "ok") | select(.mend == "")] | length' out)" = 0 ] || fail "a finding without a remedy"
+[ "$(jq '[.findings[] | select(.cost != "" and .source == "")] | length' out)" = 0 ] || fail "a cost that nobody vouches for"
 
 # matrix files: FILE:LINE:COLUMN
 printf 'name = "x"\nblocks = [1,\n' >broken.toml
@@ -118,6 +123,12 @@ expect_line 2 'sometimes.*always, never, auto' "$pb" run "$tiny" --color sometim
 expect_line 2 'xml.*table, json' "$pb" run "$tiny" --format xml --out run
 expect_line 2 "quick.*poolbench plan quick" "$pb" describe quick
 expect 2 "$pb" run "$tiny" --out
+
+# the selftest's folder: refused before anything is made, and never said to be its
+expect_line 2 "^file: is there already; give another --out\$" "$pb" selftest --out file
+expect_line 2 "^file/run: Not a directory; give another --out\$" "$pb" selftest --out file/run
+expect_line 2 "^--out: the folder's name is empty\$" "$pb" selftest --out ''
+expect_line 2 "^--retries: '-1' is " "$pb" run "$tiny" --retries -1 --out run
 
 # what lies in the folder that is given stays as it is; a run that cannot begin leaves nothing
 mkdir mine

@@ -33,6 +33,20 @@ bad=$(reps 'select(.status == "ok" and (.workload == "pair" or .workload == "bat
             (.ops.allocs != .ops.frees or .ops.allocs != .ops.steps)) | .name')
 [ -z "$bad" ] || fail "allocations, frees and steps differ: $bad"
 
+# what a run that is kept lacks of it, as it is older, is in the README's table; and it is read as ever
+sed -n '/^### Older records/,/^## /p' "$ROOT/results/README.md" >older
+lines='select(.kind == "run"), (select(.kind == "run") | .machine + {kind: "machine"}, .machine.clock + {kind: "clock"}),
+       select(.kind == "rep" and .status == "ok"), select(.kind == "end")'
+for old in "$ROOT"/results/2*/records.jsonl; do
+    [ -e "$old" ] || continue
+    jq -r "$lines | .kind as \$kind | keys[] | \$kind + \" \" + ." run/records.jsonl | sort -u >now
+    jq -r "$lines | .kind as \$kind | keys[] | \$kind + \" \" + ." "$old" | sort -u >then
+    comm -23 now then | while read -r kind key; do
+        grep -q "^| \`$kind\` .*\`$key\`" older || fail "$old has no $key in $kind: results/README.md does not say so"
+    done
+    "$BIN/poolbench" report "$old" >report 2>err </dev/null || fail "an older run is not read: $(cat err)"
+done
+
 # each metric in a record is declared, and every record has the figure it was run for
 expect 0 jq -es '(.[0].metrics | keys) as $known | [.[] | select(.kind == "rep") | (.m // {}) | keys[]] - $known == []' run/records.jsonl
 bad=$(reps 'select(.status == "ok" and (.m.ns_per_op == null or .m.ns_per_op <= 0)) | .name')

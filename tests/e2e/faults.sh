@@ -44,10 +44,12 @@ fi
 # shellcheck disable=SC2046 # words on purpose
 [ -z "$why" ] || expect_line 2 "^closed/run: $why; give another --out" "$pb" run $(small closed/run)
 
+[ -z "$why" ] || expect_line 2 "^closed/self: $why; give another --out" "$pb" selftest --out closed/self
+
 # a disk that is full: here, a file that may not grow
 code=0
 # shellcheck disable=SC2046
-(ulimit -f 40 && exec "$pb" run $(small run)) >out 2>err </dev/null || code=$?
+(ulimit -f 60 && exec "$pb" run $(small run)) >out 2>err </dev/null || code=$?
 [ $code = 4 ] || fail "a full disk: exit $code: $(cat err)"
 grep -q 'go on with: poolbench resume run$' err || fail "a full disk: $(cat err)"
 [ "$(reps .name | wc -l)" -gt 0 ] || fail "nothing was kept"
@@ -88,6 +90,20 @@ for times in 1 2; do
     expect 0 "$pb" resume run --quiet
     whole
 done
+
+# the selftest is not taken up: nobody is told to
+"$pb" selftest --comparisons 4 --quiet --out self/test >out 2>err </dev/null &
+runner=$!
+for _ in $(seq 400); do
+    ! grep -qs '"kind":"rep"' self/test/twins-*/records.jsonl || break
+    sleep 0.02
+done
+kill -INT $runner
+code=0
+wait $runner || code=$?
+[ $code = 130 ] || fail "Ctrl-C of the selftest: exit $code: $(cat err)"
+! grep -q resume err || fail "the selftest says resume: $(cat err)"
+grep -q '^interrupted$' err && grep -q 'start it anew: poolbench selftest$' err || fail "not said: $(cat err)"
 
 # failures: they stay as they are, and are made again only where asked
 rm -rf run

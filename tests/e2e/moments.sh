@@ -5,7 +5,7 @@
 # same repetitions as one that nobody disturbed, with none lost or made twice.
 . "$(dirname "$0")/lib.sh"
 times=${3:-6}
-plan="$ROOT/tests/e2e/tiny.toml --alloc pool,zone,glibc --filter ^pair/ --set ops=2000 --blocks 6 --reference pool"
+plan="$ROOT/tests/e2e/tiny.toml --alloc pool,zone,glibc --filter ^pair/ --set ops=2000 --blocks 6 --retries 0 --reference pool"
 
 # what: the repetitions of run, with what chance gave each
 what() {

@@ -63,8 +63,8 @@ static void each_rule_breaks_beyond_its_threshold_and_not_at_it(void **state)
         {"\"migrated\":1", "migrated"},
         {"\"major_faults\":0", ""},
         {"\"major_faults\":3", "major-faults"},
-        {"\"run_wait_ns\":10000", ""},
-        {"\"run_wait_ns\":10001", "run-wait"},
+        {"\"run_wait_ns\":20000", ""}, /* of two workers */
+        {"\"run_wait_ns\":20001", "run-wait"},
         {"\"sentinel_before_ns\":50,\"sentinel_after_ns\":100", ""},
         {"\"sentinel_before_ns\":50,\"sentinel_after_ns\":101", "sentinel-after"},
         {"\"overlap\":0.5,\"steal_share\":0.2,\"run_wait_ns\":500000", "overlap steal run-wait"},
@@ -122,6 +122,18 @@ static void a_sentinel_is_held_against_the_best_of_its_placement(void **state)
     pb_disturb_close(&disturb);
 }
 
+/* The wait is summed over workers: so is the time that it is held against. */
+static void a_wait_is_a_share_of_all_workers_time(void **state)
+{
+    const struct pb_disturb none = {0};
+    (void)state;
+    expect(&none, "\"run_wait_ns\":80000", "{\"workers\":8}", "");
+    expect(&none, "\"run_wait_ns\":80001", "{\"workers\":8}", "run-wait");
+    expect(&none, "\"run_wait_ns\":20001", "{\"workers\":8}", "");
+    expect(&none, "\"run_wait_ns\":10001", "{\"workers\":1}", "run-wait");
+    expect(&none, "\"run_wait_ns\":900000", "{\"workers\":null}", "");
+}
+
 static void every_rule_says_why(void **state)
 {
     (void)state;
@@ -140,6 +152,7 @@ int main(void)
         cmocka_unit_test(a_metric_that_is_not_there_disturbs_nothing),
         cmocka_unit_test(what_a_cell_does_by_itself_is_not_held_against_it),
         cmocka_unit_test(a_sentinel_is_held_against_the_best_of_its_placement),
+        cmocka_unit_test(a_wait_is_a_share_of_all_workers_time),
         cmocka_unit_test(every_rule_says_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,40 @@ static void every_row_has_a_planted_fault(void **state)
     }
 }
 
+/* What mends a fault depends on whose machine it is. */
+static void a_guest_is_told_what_a_guest_can_do(void **state)
+{
+    static const char *const ids[] = {"clock_offset", "steal"};
+    struct pb_doctor_seen seen = good_seen();
+    (void)state;
+    far_clocks(&seen);
+    tree_put("/proc/stat", "cpu  1000 0 1000 8000 0 0 0 300 0 0\n");
+    find(&seen);
+    for (size_t i = 0; i < 2; i++)
+        assert_null(strstr(finding(ids[i])->mend, "guest"));
+    tree_put("/proc/cpuinfo", FLAGS("hypervisor rdtscp constant_tsc nonstop_tsc"));
+    find(&seen);
+    for (size_t i = 0; i < 2; i++)
+        assert_non_null(strstr(finding(ids[i])->mend, "cannot be changed in this guest"));
+    tree_put("/proc/cpuinfo", GOOD_FLAGS);
+    tree_put("/proc/stat", good_text("/proc/stat"));
+}
+
+/* Nobody measured what they cost: without them there is nothing to hold it against. */
+static void the_price_of_mitigations_is_not_made_up(void **state)
+{
+    struct pb_doctor_seen seen = good_seen();
+    (void)state;
+    tree_put(CPU "vulnerabilities/meltdown", "Mitigation: PTI\n");
+    find(&seen);
+    assert_string_equal(finding("mitigations")->cost,
+                        "a system call takes 118 ns; how much of it is theirs is not known");
+    seen.syscall_ns = (double)NAN;
+    find(&seen);
+    assert_non_null(strstr(finding("mitigations")->cost, "not known here"));
+    tree_put(CPU "vulnerabilities/meltdown", good_text(CPU "vulnerabilities/meltdown"));
+}
+
 static void what_a_privileged_user_need_not_keep_to_is_no_fault(void **state)
 {
     struct pb_doctor_seen seen = good_seen();
@@ -360,6 +394,8 @@ int main(void)
         cmocka_unit_test(a_machine_that_is_as_it_should_be_has_no_finding),
         cmocka_unit_test(a_planted_fault_is_found_and_nothing_else),
         cmocka_unit_test(every_row_has_a_planted_fault),
+        cmocka_unit_test(a_guest_is_told_what_a_guest_can_do),
+        cmocka_unit_test(the_price_of_mitigations_is_not_made_up),
         cmocka_unit_test(what_a_privileged_user_need_not_keep_to_is_no_fault),
         cmocka_unit_test(who_runs_is_named_but_not_ourselves),
         cmocka_unit_test(a_machine_that_tells_nothing_is_not_accused),

@@ -123,6 +123,68 @@ static void the_noise_floor_is_told(void **state)
     made_free(run);
 }
 
+static void no_row_is_the_same_where_the_reference_is_not(void **state)
+{
+    (void)state;
+    const struct made_cell cells[] = {
+        {"jemalloc", 1, 6, {10, 10, 10, 10, 10, 10}},
+        {"pool", 1, 6, {10.01, 10, 10.02, 10, 9.99, 10}},
+        {"jemalloc@aa", 1, 6, {10.5, 9.6, 10, 10.2, 9.9, 10}},
+    };
+    struct pb_run *run = made_run("jemalloc", cells, 2);
+    assert_int_equal(sign_of_pool(run), '=');
+    assert_true(report_says(run, "shown of its row by itself, not adjusted"));
+    made_free(run);
+    run = made_run("jemalloc", cells, 3);
+    assert_int_equal(sign_of_pool(run), '~');
+    made_free(run);
+}
+
+/* --- how many, and when ------------------------------------------------------------------------
+ */
+
+static void the_blocks_that_are_whole_are_told(void **state)
+{
+    (void)state;
+    const struct made_cell cells[] = {
+        {"jemalloc", 1, 6, {10, 10, 10, 10, 10, 10}},
+        {"pool", 1, 6, {20, 21, 20, 21, 20, 21}},
+    };
+    struct pb_run *run = made_run("jemalloc", cells, 2);
+    run->complete = true;
+    assert_true(report_says(run, "6, each repetition a process"));
+    run->end = json_pack("{s:i}", "blocks", 6);
+    assert_true(report_says(run, "6, each repetition a process"));
+    json_object_set_new(run->header, "blocks", json_integer(45));
+    assert_true(report_says(run, "6 of 45, each repetition a process"));
+    json_object_set_new(run->header, "target", json_real(0.02));
+    assert_true(report_says(run, "6 of at most 45, each repetition a process"));
+    json_object_del(run->end, "blocks");
+    run->complete = false;
+    assert_true(report_says(run, "45 planned, each repetition a process"));
+    json_decref(run->end);
+    made_free(run);
+}
+
+static void pairs_that_cross_sessions_are_counted(void **state)
+{
+    (void)state;
+    const struct made_cell cells[] = {
+        {"jemalloc", 1, 6, {10, 10, 10, 10, -1, 10}},
+        {"pool", 1, 6, {20, 21, 20, 21, 20, 21}},
+        {"jemalloc@aa", 1, 6, {10, 10, 10, 10, 10, 10}},
+    };
+    struct pb_run *run = made_run("jemalloc", cells, 3);
+    assert_false(report_says(run, "cross sessions"));
+    for (size_t i = 0; i < run->reps_n; i++) /* blocks 3 to 5 are another session's */
+        json_object_set_new(run->reps[i].json, "session", json_integer(run->reps[i].block > 2));
+    assert_false(report_says(run, "cross sessions"));
+    for (size_t i = 7; i < 10; i++) /* three of pool's made again */
+        json_object_set_new(run->reps[i].json, "session", json_integer(2));
+    assert_true(report_says(run, "3 of 10 pairs cross sessions"));
+    made_free(run);
+}
+
 /* --- shapes ---------------------------------------------------------------------------------- */
 
 /* The reference with small noise, and a pool to be shaped; n blocks. */
@@ -345,6 +407,9 @@ int main(void)
         cmocka_unit_test(what_was_tried_and_failed_is_of_the_family),
         cmocka_unit_test(limits_are_no_part_of_a_family),
         cmocka_unit_test(the_noise_floor_is_told),
+        cmocka_unit_test(no_row_is_the_same_where_the_reference_is_not),
+        cmocka_unit_test(the_blocks_that_are_whole_are_told),
+        cmocka_unit_test(pairs_that_cross_sessions_are_counted),
         cmocka_unit_test(two_modes_are_two_figures),
         cmocka_unit_test(outliers_are_flagged_and_kept),
         cmocka_unit_test(drift_and_order_are_told),

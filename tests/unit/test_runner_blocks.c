@@ -97,20 +97,38 @@ static void a_repetition_that_fails_when_it_is_repeated_counts_as_failed(void **
     assert_int_equal(ended_with("still_disturbed"), 0);
 }
 
-static void a_run_that_was_ended_between_two_attempts_goes_on_with_the_next(void **state)
+/* The reference of its block is of the first process: a second attempt would be of another time. */
+static void what_an_earlier_process_found_disturbed_stays_as_it_is(void **state)
 {
     (void)state;
     put_child(ZONE "[ $n -ne 3 ] || kill -INT $PPID; " STOLEN " ;;\n");
     assert_int_equal(run(), PB_EXIT_INTERRUPTED);
     assert_int_equal(ended_with("still_disturbed"), 1);
+    assert_int_equal(ended_with("session"), 0);
     json_int_t before = ended_with("repeated");
     put_child(ZONE TOOK("9", "") " ;;\n");
     assert_int_equal(resume(), PB_EXIT_GOOD);
     assert_int_equal(count(PB_OK), 6);
-    assert_int_equal(ended_with("still_disturbed"), 0);
-    assert_int_equal(ended_with("repeated"), before + 1);
-    assert_int_equal(lines_with("\"disturbed\":[\"steal\"]", "\"kind\":\"rep\""),
+    assert_int_equal(ended_with("still_disturbed"), 1);
+    assert_int_equal(ended_with("repeated"), before);
+    assert_int_equal(lines_with("\"disturbed\":[\"steal\"]", "\"session\":0"),
                      ended_with("disturbed"));
+    assert_int_equal(lines_with("\"session\":1", "\"block\":0"), 0); /* it was whole */
+    assert_int_equal(lines_with("\"session\":1", "\"kind\":\"rep\""), 4);
+    assert_int_equal(ended_with("session"), 1);
+}
+
+static void nor_is_it_repeated_where_its_block_goes_on(void **state)
+{
+    (void)state;
+    put_child("*) [ $n -ne 1 ] || kill -INT $PPID; " STOLEN " ;;\n");
+    assert_int_equal(run(), PB_EXIT_INTERRUPTED);
+    put_child("");
+    assert_int_equal(resume(), PB_EXIT_GOOD);
+    assert_int_equal(calls(), 6);
+    assert_int_equal(ended_with("repeated"), 0);
+    assert_int_equal(ended_with("still_disturbed"), 1);
+    assert_int_equal(lines_with("\"session\":1", "\"block\":0"), 1);
 }
 
 #define SENTINELS(before, after)                                                                   \
@@ -207,6 +225,50 @@ static void a_budget_that_holds_no_block_splits_one(void **state)
     assert_int_equal(count(PB_OK), 2);
 }
 
+/* The first block holds nothing but what is tried again: it is not the block that a process may
+ * always begin. */
+static void a_block_that_only_repeats_leaves_the_budget_its_first_block(void **state)
+{
+    (void)state;
+    matrix_text = MATRIX_OF("budget = \"0.1s\"\n");
+    put_child("*) sleep 0.2; exit 1 ;;\n");
+    assert_int_equal(run(), PB_EXIT_FAILED);
+    assert_int_equal(count(PB_FAILED), 1);
+    assert_int_equal(resume(), PB_EXIT_FAILED); /* the other cell of the block */
+    assert_int_equal(count(PB_FAILED), 2);
+    retry_failed = true;
+    assert_int_equal(resume(), PB_EXIT_FAILED);
+    assert_int_equal(calls(), 2 + 2 + 1); /* both once more, and one of the next block */
+    assert_int_equal(count(PB_FAILED), 3);
+    assert_int_equal(lines_with("\"session\":2", "\"block\":0"), 2);
+    assert_int_equal(lines_with("\"session\":2", "\"block\":1"), 1);
+    expect_end("stopped_by", "budget");
+}
+
+static void a_target_that_nothing_is_held_against_is_refused(void **state)
+{
+    (void)state;
+    matrix_text = "name = \"m\"\nreference = \"pool\"\naa = false\ntarget = \"2%\"\n"
+                  "[axes]\nalloc = [\"pool\"]\n[[workload]]\nname = \"pair\"\nops = 1000\n";
+    put_child("");
+    assert_int_equal(run(), PB_EXIT_USAGE);
+    assert_int_equal(lines_said(), 1);
+    assert_non_null(strstr(said, "target 2%: nothing that can run here is compared with the "
+                                 "reference pool; give another --reference, or --target off"));
+    assert_int_equal(calls(), 0);
+}
+
+/* Zone crashes wherever it is tried: pool alone is precise, the comparison is not. */
+static void a_variant_that_always_crashes_meets_no_target(void **state)
+{
+    (void)state;
+    matrix_text = MATRIX_OF("target = \"2%\"\nmost_blocks = 12\n");
+    put_child(ZONE "exit 1 ;;\n*pool*) " TOOK("7", "") " ;;\n");
+    assert_int_equal(run(), PB_EXIT_FAILED);
+    expect_end("stopped_by", "looks");
+    assert_int_equal(ended_with("blocks"), 12);
+}
+
 static void what_failed_is_made_again_only_where_asked(void **state)
 {
     (void)state;
@@ -252,13 +314,17 @@ int main(void)
         IN_A_FOLDER(what_stays_disturbed_is_kept_with_its_last_attempt),
         IN_A_FOLDER(without_retries_it_is_flagged_alone),
         IN_A_FOLDER(a_repetition_that_fails_when_it_is_repeated_counts_as_failed),
-        IN_A_FOLDER(a_run_that_was_ended_between_two_attempts_goes_on_with_the_next),
+        IN_A_FOLDER(what_an_earlier_process_found_disturbed_stays_as_it_is),
+        IN_A_FOLDER(nor_is_it_repeated_where_its_block_goes_on),
         IN_A_FOLDER(the_best_of_a_run_is_known_when_it_is_taken_up),
         IN_A_FOLDER(a_run_with_a_target_stops_at_the_first_look_that_is_precise),
         IN_A_FOLDER(a_run_that_never_knows_enough_stops_at_its_last_look),
         IN_A_FOLDER(a_run_that_was_ended_between_looks_stops_where_it_would_have),
         IN_A_FOLDER(the_budget_ends_a_run_between_blocks_and_resume_goes_on),
         IN_A_FOLDER(a_budget_that_holds_no_block_splits_one),
+        IN_A_FOLDER(a_block_that_only_repeats_leaves_the_budget_its_first_block),
+        IN_A_FOLDER(a_target_that_nothing_is_held_against_is_refused),
+        IN_A_FOLDER(a_variant_that_always_crashes_meets_no_target),
         IN_A_FOLDER(what_failed_is_made_again_only_where_asked),
         IN_A_FOLDER(a_run_that_another_writes_is_refused),
     };

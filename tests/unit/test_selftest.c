@@ -105,6 +105,39 @@ static void the_truth_leaves_out_what_is_not_planted(void **state)
     assert_true(fabs(pb_selftest_truth(500, 1000, 1000, 2000, 1030) - 1.03) < 1e-12);
 }
 
+/* Against sums of the binomial distribution by hand: of 40 at 2 % three or more have a chance of
+ * 4.6 %, at 5 % five or more of 4.8 %. */
+static void the_bounds_are_those_of_the_binomial_distribution(void **state)
+{
+    static const struct {
+        size_t n;
+        double rate;
+        size_t most;
+    } cases[] = {
+        {40, 0.02, 2}, {40, 0.05, 4}, {4, 0.02, 1},    {4, 0.05, 1},    {1, 0.04, 0},
+        {1, 0.06, 1},  {8, 0.05, 2},  {400, 0.02, 13}, {400, 0.05, 27}, {3, 0.9, 3},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t most = pb_selftest_wrong(cases[i].n, cases[i].rate);
+        if (most != cases[i].most)
+            fail_msg("of %zu at %g: %zu, not %zu", cases[i].n, cases[i].rate, most, cases[i].most);
+    }
+}
+
+static void a_verdict_beside_a_neighbour_may_be_lost_but_not_turned_round(void **state)
+{
+    (void)state;
+    assert_true(pb_selftest_busy_holds('-', '-'));
+    assert_true(pb_selftest_busy_holds('-', '~'));
+    assert_true(pb_selftest_busy_holds('-', ' '));
+    assert_false(pb_selftest_busy_holds('-', '+'));
+    assert_false(pb_selftest_busy_holds('-', '='));
+    assert_false(pb_selftest_busy_holds('~', '~')); /* both alike, and both blind */
+    assert_false(pb_selftest_busy_holds(' ', ' '));
+    assert_false(pb_selftest_busy_holds('+', '+'));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +146,8 @@ int main(void)
         cmocka_unit_test(a_comparison_without_an_interval_is_none),
         cmocka_unit_test(an_interval_holds_the_truth_or_it_does_not),
         cmocka_unit_test(the_truth_leaves_out_what_is_not_planted),
+        cmocka_unit_test(the_bounds_are_those_of_the_binomial_distribution),
+        cmocka_unit_test(a_verdict_beside_a_neighbour_may_be_lost_but_not_turned_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static void precise_ratios_stop_at_a_look_and_not_before(void **state)
     (void)state;
     struct pb_looks_decision is;
     for (unsigned blocks = 1; blocks <= 45; blocks++) {
-        const struct pb_looks_pair pair = {"zone", steady, reference, blocks};
+        const struct pb_looks_pair pair = {"zone", steady, reference, blocks, true};
         bool look = blocks == 11 || blocks == 16 || blocks == 23 || blocks == 32 || blocks == 45;
         assert_int_equal(pb_looks_decide(&pair, 1, blocks, 0, 0.02, &is), 0);
         assert_int_equal(is.answer, look ? PB_LOOKS_PRECISE : PB_LOOKS_CONTINUE);
@@ -67,8 +67,9 @@ static void precise_ratios_stop_at_a_look_and_not_before(void **state)
 static void the_widest_ratio_decides(void **state)
 {
     (void)state;
-    const struct pb_looks_pair pairs[] = {
-        {"zone", steady, reference, 11}, {"pool", noisy, reference, 11}, {"absent", NULL, NULL, 0}};
+    const struct pb_looks_pair pairs[] = {{"zone", steady, reference, 11, true},
+                                          {"pool", noisy, reference, 11, true},
+                                          {"absent", NULL, NULL, 0, false}};
     struct pb_looks_decision is;
     assert_int_equal(pb_looks_decide(pairs, 3, 11, 0, 0.02, &is), 0);
     assert_int_equal(is.answer, PB_LOOKS_CONTINUE);
@@ -88,8 +89,8 @@ static void the_widest_ratio_decides(void **state)
 static void a_missing_interval_goes_on_to_the_last_look(void **state)
 {
     (void)state;
-    const struct pb_looks_pair pairs[] = {{"pool", noisy, reference, 7},
-                                          {"zone", steady, reference, 45}};
+    const struct pb_looks_pair pairs[] = {{"pool", noisy, reference, 7, true},
+                                          {"zone", steady, reference, 45, true}};
     struct pb_looks_decision is;
     assert_int_equal(pb_looks_decide(pairs, 2, 32, 0, 0.5, &is), 0);
     assert_int_equal(is.answer, PB_LOOKS_CONTINUE);
@@ -105,7 +106,7 @@ static void a_missing_interval_goes_on_to_the_last_look(void **state)
 static void the_decision_uses_intervals_of_99_percent(void **state)
 {
     (void)state;
-    const struct pb_looks_pair pair = {"pool", noisy, reference, 16};
+    const struct pb_looks_pair pair = {"pool", noisy, reference, 16, true};
     struct pb_estimate loose, strict;
     struct pb_looks_decision is;
     assert_int_equal(pb_paired_ratio(noisy, reference, 16, 0.95, &loose), 0);
@@ -116,13 +117,34 @@ static void the_decision_uses_intervals_of_99_percent(void **state)
     assert_near(is.widest, (strict.high - strict.low) / 2 / strict.value);
 }
 
-static void nothing_to_compare_stops_at_the_first_look(void **state)
+static void where_nothing_is_compared_nothing_is_precise(void **state)
 {
     (void)state;
+    static const struct pb_looks_pair absent = {"zone", NULL, NULL, 0, false};
     struct pb_looks_decision is;
-    assert_int_equal(pb_looks_decide(NULL, 0, 11, 0, 0.02, &is), 0);
+    for (size_t n = 0; n <= 1; n++) {
+        assert_int_equal(pb_looks_decide(&absent, n, 11, 0, 0.02, &is), 0);
+        assert_int_equal(is.answer, PB_LOOKS_CONTINUE);
+        assert_true(isnan(is.widest));
+        assert_non_null(strstr(is.reason, "nothing is compared"));
+        assert_int_equal(pb_looks_decide(&absent, n, 45, 0, 0.02, &is), 0);
+        assert_int_equal(is.answer, PB_LOOKS_LAST);
+    }
+}
+
+/* Every process of it crashed: it was to be compared. */
+static void a_pair_that_was_tried_and_has_no_value_holds_the_run_up(void **state)
+{
+    (void)state;
+    const struct pb_looks_pair pairs[] = {{"zone", steady, reference, 11, true},
+                                          {"pool", NULL, NULL, 0, true}};
+    struct pb_looks_decision is;
+    assert_int_equal(pb_looks_decide(pairs, 2, 11, 0, 0.5, &is), 0);
+    assert_int_equal(is.answer, PB_LOOKS_CONTINUE);
+    assert_int_equal(is.widest_at, 1);
+    assert_non_null(strstr(is.reason, "pool has no interval yet"));
+    assert_int_equal(pb_looks_decide(pairs, 1, 11, 0, 0.5, &is), 0);
     assert_int_equal(is.answer, PB_LOOKS_PRECISE);
-    assert_non_null(strstr(is.reason, "nothing is compared"));
 }
 
 static void bad_input_is_refused_and_leaves_no_trace(void **state)
@@ -132,7 +154,7 @@ static void bad_input_is_refused_and_leaves_no_trace(void **state)
     double bad[11];
     memcpy(bad, steady, sizeof bad);
     bad[3] = 0;
-    const struct pb_looks_pair pair = {"pool", bad, reference, 11};
+    const struct pb_looks_pair pair = {"pool", bad, reference, 11, true};
     struct pb_looks_decision is = {.widest_at = 42};
     assert_int_equal(pb_looks_decide(&pair, 1, 11, 0, 0.02, &is), -EDOM);
     for (size_t i = 0; i < 4; i++)
@@ -148,7 +170,8 @@ int main(void)
         cmocka_unit_test(the_widest_ratio_decides),
         cmocka_unit_test(a_missing_interval_goes_on_to_the_last_look),
         cmocka_unit_test(the_decision_uses_intervals_of_99_percent),
-        cmocka_unit_test(nothing_to_compare_stops_at_the_first_look),
+        cmocka_unit_test(where_nothing_is_compared_nothing_is_precise),
+        cmocka_unit_test(a_pair_that_was_tried_and_has_no_value_holds_the_run_up),
         cmocka_unit_test(bad_input_is_refused_and_leaves_no_trace),
     };
     return cmocka_run_group_tests(tests, fill, NULL);

@@ -126,6 +126,12 @@ static void same_is_shown_and_not_assumed(void **state)
     assert_int_equal(pb_verdict(&c), PB_VERDICT_SAME);
     c.delta = 0.005;
     assert_int_equal(pb_verdict(&c), PB_VERDICT_NONE);
+    c = change(1.001, 0.01);
+    c.p = 0.5;
+    c.bound = log(1.03); /* the reference differs from itself by more than delta */
+    assert_int_equal(pb_verdict(&c), PB_VERDICT_NONE);
+    c.bound = log1p(PB_VERDICT_DELTA);
+    assert_int_equal(pb_verdict(&c), PB_VERDICT_SAME);
     c = change(1.001, 0.1); /* wide: nothing is shown either way */
     c.p = 0.5;
     assert_int_equal(pb_verdict(&c), PB_VERDICT_NONE);
