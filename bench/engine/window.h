@@ -79,10 +79,10 @@ struct pb_session {
     uint64_t seed;             /* of the gaps and moments */
     unsigned warm_parts;       /* windows that WARM is cut into, 2..PB_WARM_WINDOWS; less: it is one */
     unsigned warm_span;        /* windows that the verdict on it is about */
-    uint64_t batch;            /* steps of a batch of BODY, >= 1; may be set late */
+    uint64_t batch;            /* steps of a batch of BODY, >= 1; may be set late (pb_batch_steps) */
     struct pb_arrival arrival;
     enum pb_mark_way mark;     /* how a disturbed sample is told */
-    uint64_t (*now)(void);     /* the clock of OPEN, in ticks; NULL: pb_ticks_end. For tests */
+    uint64_t (*now)(void);     /* the clock of BODY and OPEN, in ticks; NULL: pb_ticks_*. For tests */
     void (*edge)(void *context, bool after); /* optional; called on one worker right before and behind
                                                 RATE's window, with no worker in the heap */
     void *edge_context;
@@ -103,6 +103,10 @@ struct pb_session {
 
 /* Returns 0 or -ENOMEM. */
 int pb_session_prepare(struct pb_session *session, struct pb_arena *arena);
+
+/* Steps of a batch that takes `least_ns` where a step takes `ns_a_step` (0: unknown): 8 at least, and
+ * whole periods of the stream (0: it has none), so that every batch has its share of each call. */
+uint64_t pb_batch_steps(double least_ns, double ns_a_step, uint64_t period);
 
 /* Runs a phase: begin on every worker, line up, at most `limit` steps of its stream on each
  * (UINT64_MAX: all of it), end on every worker. Each worker's tally is that of this phase afterwards.

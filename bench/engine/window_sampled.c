@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <math.h>
 
-enum { GAPS = 1 << 14, SLOW_NS = 5000 };
+enum { GAPS = 1 << 14, SLOW_NS = 5000, BATCH_LEAST = 8 };
 
 /* Gaps: steps that run untimed before each timed one, such that a step is timed every `mean` steps
  * on average. Inversion: P(gap >= k) = (1 - 1/mean)^k. */
@@ -121,18 +121,28 @@ uint64_t pb_window_sampled(const struct pb_phase_run *run, struct pb_worker *wor
     return done;
 }
 
+uint64_t pb_batch_steps(double least_ns, double ns_a_step, uint64_t period)
+{
+    double needed = ns_a_step > 0.0 ? ceil(least_ns / ns_a_step) : 0.0;
+    uint64_t steps = (uint64_t)fmax(needed, BATCH_LEAST);
+    uint64_t whole = period > 0 ? period : 1;
+    return (steps + whole - 1) / whole * whole;
+}
+
 /* Whole batches alone: what is left behind the last one is not run. */
 uint64_t pb_window_batches(const struct pb_phase_run *run, struct pb_worker *worker, uint64_t steps,
                            struct pb_window *window)
 {
     struct pb_hist *hist = &run->session->body_hists[worker->index];
+    uint64_t (*const now)(void) = run->session->now;
     const uint64_t batch = run->session->batch;
     const double ps = pb_clock_ns(1) * 1000.0 / (double)batch; /* a step, of a tick a batch */
     uint64_t done = 0;
     (void)window;
     while (steps - done >= batch) {
-        uint64_t before = pb_ticks_begin(), ran = run->loop->run(worker, batch);
-        uint64_t ticks = pb_ticks_end() - before;
+        uint64_t before = now == NULL ? pb_ticks_begin() : now();
+        uint64_t ran = run->loop->run(worker, batch);
+        uint64_t ticks = (now == NULL ? pb_ticks_end() : now()) - before;
         done += ran;
         if (ran < batch)
             break;

@@ -4,7 +4,8 @@
  * not, and shows how the cost is spread, which the RATE window's one figure does not.
  * Source:  methodology 3.1, R13: never derived from single calls, nor they from it.
  * Layout:  a batch has as many steps as take 50 quanta of the clock or 50 of its own readings, and 8
- *          at least; a sample is its time over its steps, in picoseconds
+ *          at least, rounded up to whole periods of the workload (the frees of `batch` come all at
+ *          once); a sample is its time over its steps, in picoseconds
  * I1       a percentile is published only where at least 10 samples lie beyond it
  * Cost     two readings a batch, at most 2 % of it, which nothing is taken off for */
 #include "probes/percentile.h"

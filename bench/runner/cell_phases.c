@@ -14,7 +14,7 @@ enum {
     RECHECK_STEPS = 20 * 1000, /* the same behind the timed windows, on the used heap */
     AUDIT_CHECKPOINTS = 256,
     REPLAYS = 3,        /* of a trace, to warm up */
-    BATCH_LEAST = 8,    /* steps */
+    BODY_LEAST = 20,    /* batches of all workers: with fewer there is no median */
     PRETOUCH_SLACK = 8, /* one part in 8 on top, and 1 MiB */
     PRETOUCH_LEAST = 1 << 20
 };
@@ -126,17 +126,16 @@ static uint64_t share_of_stream(const struct pb_cell *cell, double share)
     return (uint64_t)((double)cell->workload->steps(&cell->workers[0]) * share);
 }
 
-/* The batches are as long as the clock needs them. A replay of several workers has none: it cannot
+/* The batches are as long as the clock needs them, in whole periods of the workload. A replay of several workers has none: it cannot
  * be cut, and its batches would time how long the workers wait for each other. */
 static int cell_body(struct pb_cell *cell)
 {
     const struct pb_clock *clock = pb_clock_open();
     struct pb_session *session = &cell->session;
     double least_ns = BATCH_QUANTA * fmax(clock->quantum_ns, clock->overhead_ns);
-    double steps = session->warm.ns_a_step > 0.0 ? ceil(least_ns / session->warm.ns_a_step) : 0.0;
-    session->batch = (uint64_t)fmax(steps, BATCH_LEAST);
+    session->batch = pb_batch_steps(least_ns, session->warm.ns_a_step, cell->c.period);
     uint64_t limit = share_of_stream(cell, BODY_SHARE) / session->batch * session->batch;
-    if (limit == 0 || (pb_cell_is_trace(cell) && cell->n > 1))
+    if (limit / session->batch * cell->n < BODY_LEAST || (pb_cell_is_trace(cell) && cell->n > 1))
         return 0;
     pb_session_run(session, PB_PHASE_BODY, cell->loop, limit);
     return pb_cell_judge_phase(cell, PB_PHASE_BODY, NULL);

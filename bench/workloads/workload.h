@@ -90,6 +90,8 @@ struct pb_case {
     size_t block_bytes;      /* the one size requested, 0 = mixed */
     size_t expected_blocks;  /* most live blocks over all workers */
     uint64_t live_peak_bytes; /* most live requested bytes, 0 = not known beforehand */
+    uint64_t period; /* steps after which work of another kind comes round again, as a batch's frees;
+                        0: each step does its own */
 };
 
 struct pb_workload {

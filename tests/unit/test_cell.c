@@ -147,6 +147,7 @@ static void samples_are_whole_and_clean_and_kinds_beside(void **state)
 {
     struct pb_cell_spec spec = batch_of("zone");
     (void)state;
+    snprintf(spec.params, sizeof spec.params, "size=256,n=400,ops=40000"); /* 25 rounds of BODY */
     run_well(&spec);
     uint64_t allocs = samples("alloc"), frees = samples("free"), marked = 0;
     assert_true(allocs > 0 && frees > 0);
@@ -162,6 +163,20 @@ static void samples_are_whole_and_clean_and_kinds_beside(void **state)
     assert_string_equal(json_string_value(json_object_get(body, "unit")), "ps");
     assert_true(fabs(metric("body_batches") - (double)samples("body")) < 0.5);
     assert_true(strcmp(text_of("mark"), "rseq") == 0 || strcmp(text_of("mark"), "switches") == 0);
+}
+
+/* The frees of a round of 400 come all at once: a batch holds whole rounds of them. */
+static void a_body_is_of_whole_rounds(void **state)
+{
+    struct pb_cell_spec spec = batch_of("zone");
+    (void)state;
+    snprintf(spec.params, sizeof spec.params, "size=64,n=400,ops=80000");
+    run_well(&spec);
+    assert_in_range(samples("body"), 20, 80000 / 4 / 400);
+    snprintf(spec.params, sizeof spec.params, "size=64,n=400,ops=8000");
+    run_well(&spec);
+    assert_false(has("body") && samples("body") > 0); /* five rounds are too few */
+    assert_true(isnan(metric("body_p50")));
 }
 
 /* Where a strategy does not say its ways, hits and misses are not made up. */
@@ -330,6 +345,7 @@ int main(void)
         cmocka_unit_test(cold_and_warm_run_the_same_stream),
         cmocka_unit_test(a_warm_cell_says_how_its_warm_up_went),
         cmocka_unit_test(samples_are_whole_and_clean_and_kinds_beside),
+        cmocka_unit_test(a_body_is_of_whole_rounds),
         cmocka_unit_test(a_library_s_calls_have_no_ways),
         cmocka_unit_test(without_sampling_there_are_no_views),
         cmocka_unit_test(an_open_loop_times_each_step_from_when_it_was_due),

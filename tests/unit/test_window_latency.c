@@ -12,6 +12,7 @@
 
 #include "path.h"
 
+#include <math.h>
 #include <time.h>
 
 /* --- TAIL ------------------------------------------------------------------------------------ */
@@ -134,6 +135,51 @@ static void what_no_batch_is_made_of_is_left(void **state)
     close_session(&session);
 }
 
+static uint64_t told_ns, dear_every;
+
+static uint64_t told_now(void)
+{
+    return pb_clock_ticks((double)told_ns);
+}
+
+/* A step takes 10 us, and every `dear_every` of them 1 ms more, as the frees of a round. */
+static uint64_t uneven_run(struct pb_worker *worker, uint64_t steps)
+{
+    struct script *script = worker->cursor;
+    for (uint64_t i = 0; i < steps; i++)
+        told_ns += 10 * US + (++script->done % dear_every == 0) * (uint64_t)MS;
+    return steps;
+}
+
+/* Batches of 10, as the clock alone would have them, would show the cheap steps: their median is
+ * a hundredth of the mean. */
+static void a_batch_has_its_share_of_what_comes_round_rarely(void **state)
+{
+    static const struct pb_loop uneven = {NULL, uneven_run, script_timed};
+    struct pb_session session = {.sample_gap = 16, .now = told_now};
+    (void)state;
+    dear_every = 100;
+    session.batch = pb_batch_steps(100.0 * US, 10.0 * US, dear_every);
+    assert_int_equal(session.batch, 100);
+    open_session(&session, 1);
+    pb_session_run(&session, PB_PHASE_BODY, &uneven, UINT64_MAX);
+    double p50 = (double)pb_hist_value_at(&session.body_hists[0], 0.5), mean = 20.0 * US * 1000;
+    assert_int_equal(session.body_hists[0].n, STEPS / 100);
+    assert_true(fabs(p50 - mean) < mean / 100);
+    close_session(&session);
+}
+
+static void a_batch_is_long_enough_and_whole(void **state)
+{
+    (void)state;
+    assert_int_equal(pb_batch_steps(1000.0, 10.0, 0), 100);
+    assert_int_equal(pb_batch_steps(1000.0, 10.0, 1), 100);
+    assert_int_equal(pb_batch_steps(1000.0, 10.0, 32), 128);
+    assert_int_equal(pb_batch_steps(1000.0, 10.0, 1000), 1000);
+    assert_int_equal(pb_batch_steps(1000.0, 0.0, 0), 8);
+    assert_int_equal(pb_batch_steps(1.0, 1000.0, 3), 9);
+}
+
 /* A batch of 10 that takes at least 20 us. */
 static void a_batch_is_counted_in_picoseconds_a_step(void **state)
 {
@@ -224,6 +270,8 @@ int main(void)
         cmocka_unit_test(without_rseq_no_sample_is_lost),
         cmocka_unit_test(a_body_is_whole_batches_of_the_first_part),
         cmocka_unit_test(what_no_batch_is_made_of_is_left),
+        cmocka_unit_test(a_batch_has_its_share_of_what_comes_round_rarely),
+        cmocka_unit_test(a_batch_is_long_enough_and_whole),
         cmocka_unit_test(a_batch_is_counted_in_picoseconds_a_step),
         cmocka_unit_test(windows_that_were_not_prepared_are_not_run),
         cmocka_unit_test(a_stream_without_a_verdict_is_run_to_its_end),
