@@ -58,7 +58,8 @@ struct pb_warm_up {
     double rates[PB_WARM_WINDOWS]; /* steps a tick, all workers */
     unsigned n;
     bool steady;      /* by the last `warm_span` of them (steady.h) */
-    double ns_a_step; /* of a worker, in the last window; 0: unknown */
+    double ns_a_step; /* of a worker, in the fastest window: the others were disturbed, or not warm;
+                         0: unknown */
 };
 
 /* When the steps of OPEN are meant to begin. */

@@ -20,7 +20,9 @@ static void judge(struct pb_session *session, uint64_t go)
         last = windows[i].ended > last ? windows[i].ended : last;
     }
     double ticks = (double)(last - go);
-    warm->ns_a_step = steps > 0 ? pb_clock_ns(1) * ticks * session->n / (double)steps : 0.0;
+    double ns = steps > 0 ? pb_clock_ns(1) * ticks * session->n / (double)steps : 0.0;
+    if (ns > 0.0 && (warm->ns_a_step <= 0.0 || ns < warm->ns_a_step))
+        warm->ns_a_step = ns;
     if (warm->n < PB_WARM_WINDOWS)
         warm->rates[warm->n++] = (double)steps / ticks;
     warm->steady = pb_steady(warm->rates, warm->n, session->warm_span);

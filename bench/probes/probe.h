@@ -19,6 +19,8 @@ struct pb_observation {
     bool makespan; /* workers depend on each other: the time is from the start to the last end */
     const struct pb_window *rate, *tail; /* `workers` each; tail NULL when sampling was off */
     const struct pb_window *open;        /* the same; NULL in a closed loop */
+    uint64_t batch;      /* steps of a batch of BODY */
+    double batch_ns;     /* that one should take at the least, for the clock's sake */
     double arrival_rate;                 /* steps a second of each worker that were intended there */
     struct pb_tally rate_tally, tail_tally;   /* summed over workers */
     const struct pb_hist *hists[PB_VIEW_N]; /* merged over workers; NULL where nothing was counted */

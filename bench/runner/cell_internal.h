@@ -43,6 +43,7 @@ struct pb_cell {
 
     bool audited; /* ahead of the windows: what memory is told from */
     uint64_t pretouched_bytes;
+    double batch_ns; /* that a batch of BODY is to take at the least */
     struct pb_audit_result audit;
     struct pb_heap_stats before, after; /* the rate window */
     struct pb_tally tail_tally;

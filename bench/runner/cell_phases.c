@@ -20,6 +20,7 @@ enum {
 };
 
 static const double BATCH_QUANTA = 50.0; /* or the clock's own cost as often: at most 2 % of it */
+static const double BATCH_SPARE = 1.25;  /* aimed at, as BODY may be faster than the warm-up */
 static const double BODY_SHARE = 0.25;   /* of the stream's steps */
 static const double OPEN_SECONDS = 0.5;  /* before the scale */
 static const double LONG_REPLAY_NS = 0.5e9; /* longer: one replay is the warm-up */
@@ -126,14 +127,16 @@ static uint64_t share_of_stream(const struct pb_cell *cell, double share)
     return (uint64_t)((double)cell->workload->steps(&cell->workers[0]) * share);
 }
 
-/* The batches are as long as the clock needs them, in whole periods of the workload. A replay of several workers has none: it cannot
- * be cut, and its batches would time how long the workers wait for each other. */
+/* The batches are as long as the clock needs them, in whole periods of the workload. A replay of
+ * several workers has none: it cannot be cut, and its batches would time how long the workers wait
+ * for each other. */
 static int cell_body(struct pb_cell *cell)
 {
     const struct pb_clock *clock = pb_clock_open();
     struct pb_session *session = &cell->session;
-    double least_ns = BATCH_QUANTA * fmax(clock->quantum_ns, clock->overhead_ns);
-    session->batch = pb_batch_steps(least_ns, session->warm.ns_a_step, cell->c.period);
+    cell->batch_ns = BATCH_QUANTA * fmax(clock->quantum_ns, clock->overhead_ns);
+    session->batch =
+        pb_batch_steps(cell->batch_ns * BATCH_SPARE, session->warm.ns_a_step, cell->c.period);
     uint64_t limit = share_of_stream(cell, BODY_SHARE) / session->batch * session->batch;
     if (limit / session->batch * cell->n < BODY_LEAST || (pb_cell_is_trace(cell) && cell->n > 1))
         return 0;

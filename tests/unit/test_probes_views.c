@@ -111,6 +111,21 @@ static void a_body_is_in_nanoseconds_and_finer_than_the_clock(void **state)
     assert_true(body(&o, "body_p50") > 0.0);
 }
 
+static void batches_that_are_too_short_for_the_clock_have_no_percentiles(void **state)
+{
+    (void)state;
+    struct pb_observation o = an_observation();
+    fill(&o, PB_VIEW_BODY, 1000, 1000); /* 8 steps of 1 ns: 8 ns a batch */
+    o.batch = 8;
+    o.batch_ns = 7.9;
+    assert_true(fabs(body(&o, "body_p50") - 1.0) < 0.01);
+    o.batch_ns = 50.0;
+    assert_true(isnan(body(&o, "body_p10")) && isnan(body(&o, "body_p50")));
+    assert_true(isnan(body(&o, "body_p90")));
+    assert_near(body(&o, "body_steps"), 8.0);
+    assert_near(body(&o, "body_batches"), 1000.0);
+}
+
 /* Methodology R13. */
 static void neither_view_is_made_of_the_other(void **state)
 {
@@ -186,6 +201,7 @@ int main(void)
         cmocka_unit_test(ways_have_their_share_and_their_percentiles),
         cmocka_unit_test(a_strategy_that_says_no_ways_has_no_misses),
         cmocka_unit_test(a_body_is_in_nanoseconds_and_finer_than_the_clock),
+        cmocka_unit_test(batches_that_are_too_short_for_the_clock_have_no_percentiles),
         cmocka_unit_test(neither_view_is_made_of_the_other),
         cmocka_unit_test(an_open_loop_has_its_rate_and_its_late_steps),
         cmocka_unit_test(no_step_of_an_open_loop_is_finer_than_the_clock),

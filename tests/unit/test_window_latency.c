@@ -230,6 +230,22 @@ static void a_stream_without_a_verdict_is_run_to_its_end(void **state)
     close_session(&session);
 }
 
+/* Planted: the last window is preempted. The length of batches comes from the others. */
+static void a_preempted_window_does_not_shorten_the_batches(void **state)
+{
+    struct pb_session session = {.warm_parts = 4, .warm_span = 5};
+    (void)state;
+    open_session(&session, 1);
+    scripts[0].run_ns = 100 * US;
+    scripts[0].slow_run = 4;
+    scripts[0].slow_ns = 30 * MS;
+    pb_session_run(&session, PB_PHASE_WARM, &loop, UINT64_MAX);
+    assert_int_equal(scripts[0].runs, 4);
+    double ns = session.warm.ns_a_step;
+    assert_true(ns > 0.0 && ns * (STEPS / 4) < 30.0 * MS);
+    close_session(&session);
+}
+
 /* Whatever the machine makes of the rates. */
 static void a_warm_up_ends_with_its_verdict_on_all_workers(void **state)
 {
@@ -275,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_batch_is_counted_in_picoseconds_a_step),
         cmocka_unit_test(windows_that_were_not_prepared_are_not_run),
         cmocka_unit_test(a_stream_without_a_verdict_is_run_to_its_end),
+        cmocka_unit_test(a_preempted_window_does_not_shorten_the_batches),
         cmocka_unit_test(a_warm_up_ends_with_its_verdict_on_all_workers),
         cmocka_unit_test(a_replay_is_one_window_and_its_rates_are_kept),
     };
