@@ -162,6 +162,8 @@ static void phase_clear(const struct pb_session *session, enum pb_phase phase)
             memset(states[i], 0, session->hooks[i].state_bytes * session->n);
     for (unsigned i = 0; i < session->n; i++) {
         struct pb_samples *samples = phase == PB_PHASE_TAIL ? &session->samples[i] : NULL;
+        if (samples != NULL)
+            samples->hits = 0;
         for (int kind = 0; samples != NULL && kind < PB_KINDS; kind++) {
             pb_hist_clear(&samples->kinds[kind][0]);
             pb_hist_clear(&samples->kinds[kind][1]);

@@ -50,6 +50,7 @@ struct pb_samples {
         enum pb_kind kind;
     } held[PB_HELD_MAX]; /* without rseq: samples that wait for their batch's verdict */
     unsigned held_n;
+    uint64_t hits; /* calls of steps that rseq says were disturbed */
 };
 
 /* How the warm-up went; of all phases WARM since the session was made. */

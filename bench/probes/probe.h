@@ -23,6 +23,7 @@ struct pb_observation {
     double batch_ns;     /* that one should take at the least, for the clock's sake */
     double arrival_rate;                 /* steps a second of each worker that were intended there */
     struct pb_tally rate_tally, tail_tally;   /* summed over workers */
+    double hits; /* timed calls that rseq says were disturbed; NAN where it tells nothing */
     const struct pb_hist *hists[PB_VIEW_N]; /* merged over workers; NULL where nothing was counted */
     bool paths;                               /* hits and misses are told apart */
     const struct pb_warm_up *warm;            /* NULL when the cell is cold */

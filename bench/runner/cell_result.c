@@ -201,6 +201,17 @@ static void forget_others(struct pb_heap_stats *stats, const struct pb_heap_stat
             *values[i] = *values[i] > before[i] ? *values[i] - before[i] : 0;
 }
 
+/* NAN where nothing was sampled, or the thread's rseq area was not there to tell. */
+static double rseq_hits(const struct pb_cell *cell)
+{
+    double hits = 0.0;
+    if (cell->session.samples == NULL || cell->session.mark != PB_MARK_RSEQ)
+        return (double)NAN;
+    for (unsigned i = 0; i < cell->n; i++)
+        hits += (double)cell->session.samples[i].hits;
+    return hits;
+}
+
 static void probe_values(struct pb_cell *cell)
 {
     struct pb_cell_result *result = cell->result;
@@ -213,6 +224,7 @@ static void probe_values(struct pb_cell *cell)
                                .tail = sampled ? s->windows[PB_PHASE_TAIL] : NULL,
                                .rate_tally = result->rate,
                                .tail_tally = cell->tail_tally,
+                               .hits = rseq_hits(cell),
                                .open = pb_cell_is_open(cell) ? s->windows[PB_PHASE_OPEN] : NULL,
                                .batch = s->batch,
                                .batch_ns = cell->batch_ns,

@@ -51,6 +51,18 @@ static void clean_percentiles_stand_beside_the_whole(void **state)
     assert_near(latency(&o, "marked_share"), 1995.0 / 100100.0);
 }
 
+static void what_rseq_alone_says_has_a_share_of_its_own(void **state)
+{
+    (void)state;
+    struct pb_observation o = an_observation();
+    fill(&o, PB_VIEW_ALLOC, NS_A_US, 1000);
+    fill(&o, PB_VIEW_FREE, NS_A_US, 1000);
+    o.hits = 10.0;
+    assert_near(latency(&o, "preempted_share"), 0.005);
+    o.hits = (double)NAN; /* no rseq */
+    assert_true(isnan(latency(&o, "preempted_share")));
+}
+
 static void ways_have_their_share_and_their_percentiles(void **state)
 {
     (void)state;
@@ -198,6 +210,7 @@ int main(void)
     pb_clock_open();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clean_percentiles_stand_beside_the_whole),
+        cmocka_unit_test(what_rseq_alone_says_has_a_share_of_its_own),
         cmocka_unit_test(ways_have_their_share_and_their_percentiles),
         cmocka_unit_test(a_strategy_that_says_no_ways_has_no_misses),
         cmocka_unit_test(a_body_is_in_nanoseconds_and_finer_than_the_clock),

@@ -13,7 +13,9 @@
 #include "path.h"
 
 #include <math.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 /* --- TAIL ------------------------------------------------------------------------------------ */
 
@@ -73,6 +75,63 @@ static void who_sleeps_in_a_call_is_always_marked(void **state)
         assert_int_equal(samples(&session, PB_KIND_FREE_LOCAL, true), 600);
         close_session(&session);
     }
+}
+
+static unsigned char *fault_at;
+
+/* The first touch of a page. */
+static void fault(void)
+{
+    *(volatile unsigned char *)fault_at = 1;
+    madvise(fault_at, (size_t)sysconf(_SC_PAGESIZE), MADV_DONTNEED);
+}
+
+/* A strategy that goes to the system: its calls are slow, and pages are touched between them. Only
+ * what took the processor away marks, and the rare case that it did is left room for. */
+static void faults_mark_nothing(void **state)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct pb_session session = {.sample_gap = 4, .mark = PB_MARK_RSEQ};
+    (void)state;
+    if (pb_mark_best() != PB_MARK_RSEQ)
+        skip_because("the C library has not registered an rseq area");
+    fault_at = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(fault_at != MAP_FAILED);
+    open_session(&session, 1);
+    scripts[0].in_run = fault;
+    scripts[0].in_step = fault;
+    scripts[0].alloc_ns = 20 * US;
+    pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX);
+    uint64_t all = samples(&session, PB_KIND_ALLOC_HIT, false);
+    assert_true(all > STEPS / 8);
+    assert_true(samples(&session, PB_KIND_ALLOC_HIT, true) < all / 4);
+    assert_true(session.samples[0].hits <= 2 * samples(&session, PB_KIND_ALLOC_HIT, true));
+    close_session(&session);
+    munmap(fault_at, page);
+}
+
+static void nap_between(void)
+{
+    struct timespec nap = {0, US};
+    nanosleep(&nap, NULL);
+}
+
+/* Switches in the untimed steps are not the slow calls' behind them. */
+static void a_question_is_about_its_own_step(void **state)
+{
+    struct pb_session session = {.sample_gap = 4, .mark = PB_MARK_RSEQ};
+    (void)state;
+    if (pb_mark_best() != PB_MARK_RSEQ)
+        skip_because("the C library has not registered an rseq area");
+    open_session(&session, 1);
+    scripts[0].steps = 1000;
+    scripts[0].in_run = nap_between;
+    scripts[0].alloc_ns = 20 * US;
+    pb_session_run(&session, PB_PHASE_TAIL, &loop, UINT64_MAX);
+    uint64_t all = samples(&session, PB_KIND_ALLOC_HIT, false);
+    assert_true(all > 100);
+    assert_true(samples(&session, PB_KIND_ALLOC_HIT, true) < all / 4);
+    close_session(&session);
 }
 
 static void who_is_left_alone_is_mostly_clean(void **state)
@@ -282,6 +341,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sample_goes_to_its_kind),
         cmocka_unit_test(who_sleeps_in_a_call_is_always_marked),
+        cmocka_unit_test(faults_mark_nothing),
+        cmocka_unit_test(a_question_is_about_its_own_step),
         cmocka_unit_test(who_is_left_alone_is_mostly_clean),
         cmocka_unit_test(without_rseq_no_sample_is_lost),
         cmocka_unit_test(a_body_is_whole_batches_of_the_first_part),
