@@ -333,6 +333,7 @@ static struct pb_cell *cell_new(const struct pb_cell_spec *spec, const struct pb
     }
     cell->spec = spec;
     cell->limit = limit;
+    cell->spare_bytes = pb_setup_spare("");
     cell->topology = topology;
     cell->result = result;
     return cell;

@@ -41,7 +41,8 @@ struct pb_cell {
     struct pb_session session;
     struct pb_watch watch;
 
-    bool audited; /* ahead of the windows: what memory is told from */
+    bool audited;         /* ahead of the windows: what memory is told from */
+    uint64_t spare_bytes; /* that may be touched without harm to the machine */
     uint64_t pretouched_bytes;
     double batch_ns; /* that a batch of BODY is to take at the least */
     struct pb_audit_result audit;
@@ -56,6 +57,9 @@ int pb_cell_refuse(struct pb_cell *cell, enum pb_status status, const char *reas
 /* The same where it is the harness that lacks memory: `failed`, and where the user limits it, by
  * how much. */
 int pb_cell_refuse_short(struct pb_cell *cell, const char *reason);
+
+/* Leaves one more line for the reader of the record. */
+void pb_cell_warn(struct pb_cell *cell, const char *text);
 
 /* Sums the workers' tallies of the phase that has just ended. */
 void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum);

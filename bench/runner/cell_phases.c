@@ -8,6 +8,7 @@
 #include "runner/cell_internal.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 enum {
     AUDIT_STEPS = 100 * 1000,  /* a worker's steps under audit, but for traces: these are whole */
@@ -16,7 +17,8 @@ enum {
     REPLAYS = 3,        /* of a trace, to warm up */
     BODY_LEAST = 20,    /* batches of all workers: with fewer there is no median */
     PRETOUCH_SLACK = 8, /* one part in 8 on top, and 1 MiB */
-    PRETOUCH_LEAST = 1 << 20
+    PRETOUCH_LEAST = 1 << 20,
+    TOUCHED_PAGES = 2 /* of a block: its header's, and that of the bytes that are written */
 };
 
 static const double BATCH_QUANTA = 50.0; /* or the clock's own cost as often: at most 2 % of it */
@@ -69,19 +71,34 @@ static int cell_audit(struct pb_cell *cell, uint64_t limit, struct pb_audit_resu
     return error;
 }
 
+/* Of small blocks all that is live, of large ones the pages that the workload writes to. */
+static uint64_t bytes_written_to(const struct pb_case *c)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t live = c->live_peak_bytes, most = c->expected_blocks * TOUCHED_PAGES * page;
+    if (live == 0)
+        live = (uint64_t)c->expected_blocks * c->block_bytes;
+    return live < most ? live : most;
+}
+
 /* Memory that the strategy held in the audit and gave back is the machine's again, and a first
  * touch of a guest's page costs an exit to its host: takes as much, touches it and gives it back.
- * Without an audit, as much as the workload says that it will hold. */
+ * Without an audit, as much as the workload says that it will write to. Never more than the machine
+ * can spare: what it has no room for would end the process, and be blamed on the strategy. */
 static void cell_pretouch(struct pb_cell *cell)
 {
-    uint64_t bytes = cell->c.live_peak_bytes, most = cell->spec->memory_limit;
-    if (bytes == 0)
-        bytes = cell->c.expected_blocks * cell->c.block_bytes;
+    uint64_t bytes = bytes_written_to(&cell->c), most = cell->spec->memory_limit;
     if (cell->audited && cell->audit.rss_peak_bytes > cell->audit.rss_end_bytes)
         bytes = cell->audit.rss_peak_bytes - cell->audit.rss_end_bytes;
     bytes += bytes / PRETOUCH_SLACK + PRETOUCH_LEAST;
+    bytes = most != 0 && bytes > most ? most : bytes;
+    if (bytes > cell->spare_bytes) {
+        pb_cell_warn(cell, "nothing was pretouched: it would be more than a quarter of the memory "
+                           "that there is, and first touches may cost more");
+        return;
+    }
     pb_limit_off(&cell->limit);
-    cell->pretouched_bytes = pb_setup_pretouch(most != 0 && bytes > most ? most : bytes);
+    cell->pretouched_bytes = pb_setup_pretouch(bytes);
     pb_limit_on(&cell->limit);
 }
 

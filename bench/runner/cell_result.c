@@ -12,6 +12,13 @@
 const char *const pb_status_names[] = {"ok",      "failed",  "crashed",     "timeout", "oom",
                                        "corrupt", "skipped", "unavailable", NULL};
 
+void pb_cell_warn(struct pb_cell *cell, const char *text)
+{
+    char *warn = cell->result->warn;
+    size_t used = strlen(warn);
+    snprintf(warn + used, sizeof cell->result->warn - used, "%s%s", used > 0 ? "\n" : "", text);
+}
+
 void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum)
 {
     *sum = (struct pb_tally){0};
@@ -217,6 +224,7 @@ static void probe_values(struct pb_cell *cell)
     struct pb_cell_result *result = cell->result;
     const struct pb_session *s = &cell->session;
     bool sampled = s->samples != NULL;
+    char warn[160] = "";
     struct pb_observation o = {.workers = cell->n,
                                .step_workers = cell->workload->step_workers,
                                .makespan = (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0,
@@ -235,8 +243,8 @@ static void probe_values(struct pb_cell *cell)
                                .audit = cell->audited ? &cell->audit : NULL,
                                .watch = &cell->watch,
                                .stats = stats_of_window(cell),
-                               .warn = result->warn,
-                               .warn_size = sizeof result->warn};
+                               .warn = warn,
+                               .warn_size = sizeof warn};
     memcpy(o.hists, result->hists, sizeof o.hists);
     const struct pb_probe *probe;
     size_t value = 0;
@@ -248,6 +256,8 @@ static void probe_values(struct pb_cell *cell)
                       sampled ? s->hook_states[PB_PHASE_TAIL][i] : NULL, result->values + value);
         value += metrics;
     }
+    if (warn[0] != '\0')
+        pb_cell_warn(cell, warn);
 }
 
 static void describe_placement(const struct pb_cell *cell, char *out, size_t size)

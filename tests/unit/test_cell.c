@@ -14,12 +14,14 @@
 #include "engine/audit.h"
 #include "engine/kind.h"
 #include "path.h"
+#include "runner/cell_internal.h"
 #include "runner/machine.h"
 #include "runner/wire.h"
 #include "trace/trace.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static json_t *answer;
 
@@ -139,6 +141,45 @@ static void a_warm_cell_says_how_its_warm_up_went(void **state)
     assert_true(windows >= 5.0 && windows <= 20.0);
     assert_true(steady > 0.5 || windows > 19.5);
     assert_true(metric("pretouched_bytes") >= 1 << 20);
+}
+
+/* 64 MiB are live; what is written to is two pages of each block. */
+static void large_blocks_are_pretouched_where_they_are_written(void **state)
+{
+    struct pb_cell_spec spec = batch_of("zone");
+    (void)state;
+    snprintf(spec.params, sizeof spec.params, "size=1M,n=64,ops=64");
+    spec.audit = false;
+    for (int cold = 0; cold < 2; cold++) {
+        snprintf(spec.start, sizeof spec.start, "%s", cold ? "cold" : "warm");
+        run_well(&spec);
+        double touched = metric("pretouched_bytes");
+        assert_true(touched >= 64 * 2 * 4096);
+        assert_true(touched <= 64 * 2 * (double)sysconf(_SC_PAGESIZE) * 9 / 8 + (1 << 20));
+    }
+}
+
+/* Planted: a machine that has next to nothing. */
+static void what_the_machine_cannot_spare_is_not_pretouched(void **state)
+{
+    struct pb_cell_spec spec = batch_of("zone");
+    struct pb_cell_result result;
+    struct pb_topology *topology = NULL;
+    struct pb_cell *cell;
+    double seconds;
+    (void)state;
+    assert_int_equal(pb_topology_load(NULL, &topology), 0);
+    assert_int_equal(pb_cell_open(&spec, topology, &result, &cell), 0);
+    cell->spare_bytes = 4096;
+    assert_int_equal(pb_cell_warm(cell), 0);
+    assert_int_equal(pb_cell_rate(cell, &seconds), 0);
+    assert_int_equal(pb_cell_recheck(cell), 0);
+    pb_cell_finish(cell);
+    assert_true(result.values[pb_metric_index("pretouched_bytes")] < 0.5);
+    assert_non_null(strstr(result.warn, "nothing was pretouched"));
+    pb_cell_close(cell);
+    pb_cell_result_free(&result);
+    pb_topology_free(topology);
 }
 
 /* --- the views ------------------------------------------------------------------------------- */
@@ -344,6 +385,8 @@ int main(void)
         cmocka_unit_test(a_cold_cell_is_its_first_use_and_nothing_else),
         cmocka_unit_test(cold_and_warm_run_the_same_stream),
         cmocka_unit_test(a_warm_cell_says_how_its_warm_up_went),
+        cmocka_unit_test(large_blocks_are_pretouched_where_they_are_written),
+        cmocka_unit_test(what_the_machine_cannot_spare_is_not_pretouched),
         cmocka_unit_test(samples_are_whole_and_clean_and_kinds_beside),
         cmocka_unit_test(a_body_is_of_whole_rounds),
         cmocka_unit_test(a_library_s_calls_have_no_ways),
