@@ -136,9 +136,9 @@ const char *pb_cell_impossible(const struct pb_cell_spec *spec, const struct pb_
     if ((capabilities & PB_CAP_REMOTE_FREE) == 0 && (flags & PB_WORKLOAD_REMOTE_FREE) != 0 &&
         workers > 1)
         return "the strategy cannot free what another thread allocated";
-    if (open && (flags & PB_WORKLOAD_OWN_THREADS) != 0)
-        return "an open loop needs steps that can come at any moment; a replay's wait for each "
-               "other";
+    if (open && (flags & PB_WORKLOAD_STEPS_WAIT) != 0)
+        return "an open loop needs steps that can come at any moment; this workload's wait for "
+               "other workers";
     if (open && strcmp(spec->start, "cold") == 0)
         return "a heap is cold once: its first use is timed as a whole, not step by step";
     return NULL;

@@ -144,9 +144,8 @@ static uint64_t share_of_stream(const struct pb_cell *cell, double share)
     return (uint64_t)((double)cell->workload->steps(&cell->workers[0]) * share);
 }
 
-/* The batches are as long as the clock needs them, in whole periods of the workload. A replay of
- * several workers has none: it cannot be cut, and its batches would time how long the workers wait
- * for each other. */
+/* The batches are as long as the clock needs them, in whole periods of the workload. Where steps
+ * wait for other workers there are none: they would time how long. */
 static int cell_body(struct pb_cell *cell)
 {
     const struct pb_clock *clock = pb_clock_open();
@@ -155,7 +154,8 @@ static int cell_body(struct pb_cell *cell)
     session->batch =
         pb_batch_steps(cell->batch_ns * BATCH_SPARE, session->warm.ns_a_step, cell->c.period);
     uint64_t limit = share_of_stream(cell, BODY_SHARE) / session->batch * session->batch;
-    if (limit / session->batch * cell->n < BODY_LEAST || (pb_cell_is_trace(cell) && cell->n > 1))
+    bool waits = (cell->workload->flags & PB_WORKLOAD_STEPS_WAIT) != 0 && cell->n > 1;
+    if (limit / session->batch * cell->n < BODY_LEAST || waits)
         return 0;
     pb_session_run(session, PB_PHASE_BODY, cell->loop, limit);
     return pb_cell_judge_phase(cell, PB_PHASE_BODY, NULL);

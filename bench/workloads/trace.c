@@ -349,7 +349,7 @@ const struct pb_workload pb_workload_trace = {
     .options = trace_table,
     .option_bytes = sizeof(struct trace_options),
     .flags = PB_WORKLOAD_MIXED_SIZES | PB_WORKLOAD_REMOTE_FREE | PB_WORKLOAD_OWN_THREADS |
-             PB_WORKLOAD_MANY_BLOCKS,
+             PB_WORKLOAD_STEPS_WAIT | PB_WORKLOAD_MANY_BLOCKS,
     .workers = trace_workers,
     .setup = trace_setup,
     .steps = pb_stream_steps,

@@ -246,6 +246,20 @@ static void without_sampling_there_are_no_views(void **state)
     assert_string_equal(text_of("mark"), "");
 }
 
+/* Its batches would time the other side. */
+static void a_handoff_has_no_body(void **state)
+{
+    struct pb_cell_spec spec = batch_of("zone");
+    (void)state;
+    snprintf(spec.workload, sizeof spec.workload, "handoff");
+    snprintf(spec.params, sizeof spec.params, "ops=20000");
+    spec.threads = 2;
+    run_well(&spec);
+    assert_true(samples("alloc") > 0);
+    assert_false(has("body"));
+    assert_true(isnan(metric("body_p50")) && isnan(metric("body_batches")));
+}
+
 /* --- arrival --------------------------------------------------------------------------------- */
 
 /* Half a second at 20000 a second, times the scale. */
@@ -299,7 +313,13 @@ static void what_cannot_be_is_skipped_with_its_reason(void **state)
     snprintf(spec.workload, sizeof spec.workload, "trace");
     snprintf(spec.params, sizeof spec.params, "file=sqlite");
     snprintf(spec.arrival, sizeof spec.arrival, "fixed:1000");
-    expect_skipped(&spec, "a replay's wait for each other");
+    expect_skipped(&spec, "wait for other workers");
+    spec = batch_of("zone");
+    snprintf(spec.workload, sizeof spec.workload, "handoff");
+    snprintf(spec.params, sizeof spec.params, "ops=1000");
+    spec.threads = 2;
+    snprintf(spec.arrival, sizeof spec.arrival, "poisson:1000");
+    expect_skipped(&spec, "wait for other workers");
     spec = batch_of("glibc");
     snprintf(spec.delay, sizeof spec.delay, "slow:100");
     expect_skipped(&spec, "library");
@@ -391,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_body_is_of_whole_rounds),
         cmocka_unit_test(a_library_s_calls_have_no_ways),
         cmocka_unit_test(without_sampling_there_are_no_views),
+        cmocka_unit_test(a_handoff_has_no_body),
         cmocka_unit_test(an_open_loop_times_each_step_from_when_it_was_due),
         cmocka_unit_test(a_stream_s_end_ends_the_open_loop),
         cmocka_unit_test(what_cannot_be_is_skipped_with_its_reason),
