@@ -64,9 +64,10 @@ void pb_cell_warn(struct pb_cell *cell, const char *text);
 /* Sums the workers' tallies of the phase that has just ended. */
 void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum);
 
-/* Whether the phase that has just ended did what it should. `sum` (may be NULL) gets the tallies.
- * Returns 0, or -ECANCELED with the status set. */
-int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tally *sum);
+/* Whether the phase that has just ended, of at most `limit` steps a worker, did what it should.
+ * `sum` (may be NULL) gets the tallies. Returns 0, or -ECANCELED with the status set. */
+int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, uint64_t limit,
+                        struct pb_tally *sum);
 int pb_cell_judge_audit(struct pb_cell *cell, const struct pb_audit_result *audit);
 
 /* What the spec's texts say. */

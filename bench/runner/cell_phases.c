@@ -111,7 +111,7 @@ static int cell_warm_up(struct pb_cell *cell)
     int error = 0;
     for (unsigned i = 0; error == 0 && i < most && !session->warm.steady; i++) {
         pb_session_run(&cell->session, PB_PHASE_WARM, cell->loop, UINT64_MAX);
-        error = pb_cell_judge_phase(cell, PB_PHASE_WARM, NULL);
+        error = pb_cell_judge_phase(cell, PB_PHASE_WARM, UINT64_MAX, NULL);
         if (pb_clock_ns(first->ended - first->go) > LONG_REPLAY_NS)
             break;
     }
@@ -135,7 +135,7 @@ int pb_cell_rate(struct pb_cell *cell, double *seconds)
 {
     pb_session_run(&cell->session, PB_PHASE_RATE, cell->loop, UINT64_MAX);
     *seconds = pb_cell_wall_ns(cell) * 1e-9;
-    return pb_cell_judge_phase(cell, PB_PHASE_RATE, &cell->result->rate);
+    return pb_cell_judge_phase(cell, PB_PHASE_RATE, UINT64_MAX, &cell->result->rate);
 }
 
 /* Steps of the first worker's that are `share` of its stream. */
@@ -158,14 +158,14 @@ static int cell_body(struct pb_cell *cell)
     if (limit / session->batch * cell->n < BODY_LEAST || waits)
         return 0;
     pb_session_run(session, PB_PHASE_BODY, cell->loop, limit);
-    return pb_cell_judge_phase(cell, PB_PHASE_BODY, NULL);
+    return pb_cell_judge_phase(cell, PB_PHASE_BODY, limit, NULL);
 }
 
 static int cell_sampled(struct pb_cell *cell)
 {
     struct pb_tally tail = {0};
     pb_session_run(&cell->session, PB_PHASE_TAIL, cell->loop, UINT64_MAX);
-    int error = pb_cell_judge_phase(cell, PB_PHASE_TAIL, &tail);
+    int error = pb_cell_judge_phase(cell, PB_PHASE_TAIL, UINT64_MAX, &tail);
     cell->tail_tally = tail;
     if (error == 0 && tail.hash != cell->result->rate.hash)
         return pb_cell_refuse(cell, PB_FAILED,
@@ -177,8 +177,12 @@ static int cell_sampled(struct pb_cell *cell)
 static int cell_open_loop(struct pb_cell *cell)
 {
     double steps = cell->session.arrival.rate * OPEN_SECONDS * cell->spec->scale;
-    pb_session_run(&cell->session, PB_PHASE_OPEN, cell->loop, (uint64_t)fmax(steps, 1.0));
-    return pb_cell_judge_phase(cell, PB_PHASE_OPEN, NULL);
+    uint64_t limit = (uint64_t)fmax(steps, 1.0);
+    if (cell->session.open_hists == NULL)
+        return pb_cell_refuse(cell, PB_FAILED,
+                              "arrival: steps that come at no rate are no open loop");
+    pb_session_run(&cell->session, PB_PHASE_OPEN, cell->loop, limit);
+    return pb_cell_judge_phase(cell, PB_PHASE_OPEN, limit, NULL);
 }
 
 int pb_cell_tail(struct pb_cell *cell)

@@ -34,16 +34,22 @@ void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum)
     }
 }
 
-/* Every worker did all of its stream. */
-static bool all_steps_done(const struct pb_cell *cell, enum pb_phase phase)
+/* Every worker did all of its stream, up to `limit` steps; of BODY the whole batches in them. */
+static bool all_steps_done(const struct pb_cell *cell, enum pb_phase phase, uint64_t limit)
 {
-    for (unsigned i = 0; i < cell->n; i++)
-        if (cell->session.windows[phase][i].steps != cell->workload->steps(&cell->workers[i]))
+    for (unsigned i = 0; i < cell->n; i++) {
+        uint64_t steps = cell->workload->steps(&cell->workers[i]);
+        steps = limit < steps ? limit : steps;
+        if (phase == PB_PHASE_BODY)
+            steps -= steps % cell->session.batch;
+        if (cell->session.windows[phase][i].steps != steps)
             return false;
+    }
     return true;
 }
 
-int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tally *sum)
+int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, uint64_t limit,
+                        struct pb_tally *sum)
 {
     struct pb_tally tally;
     char message[160];
@@ -61,10 +67,12 @@ int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tal
         snprintf(message, sizeof message, "%" PRIu64 " allocations returned NULL", tally.exhausted);
         return pb_cell_refuse(cell, PB_OOM, message);
     }
-    if (phase != PB_PHASE_RATE && phase != PB_PHASE_TAIL)
-        return 0; /* of as many steps as it got to */
-    if (!all_steps_done(cell, phase))
+    if (phase == PB_PHASE_WARM)
+        return 0; /* of as many steps as it took */
+    if (!all_steps_done(cell, phase, limit))
         return pb_cell_refuse(cell, PB_FAILED, "a worker ended before its stream did");
+    if (phase != PB_PHASE_RATE && phase != PB_PHASE_TAIL)
+        return 0; /* where a part ends, allocations and frees need not */
     uint64_t steps = pb_cell_steps(cell) * cell->workload->step_workers;
     if (tally.allocs + tally.frees + tally.reallocs != steps * cell->workload->step_calls ||
         (cell->workload->step_calls == 2 && tally.allocs != tally.frees)) {

@@ -294,6 +294,46 @@ static void a_stream_s_end_ends_the_open_loop(void **state)
     assert_int_equal(samples("open"), 100);
 }
 
+static void an_open_loop_without_a_rate_has_failed(void **state)
+{
+    struct pb_cell_spec spec = batch_of("zone");
+    (void)state;
+    snprintf(spec.arrival, sizeof spec.arrival, "fixed:0");
+    run(&spec);
+    assert_string_equal(text_of("status"), "failed");
+    assert_non_null(strstr(text_of("reason"), "no open loop"));
+}
+
+/* Planted: windows of a step less than was asked for. */
+static void a_part_that_was_not_done_is_refused(void **state)
+{
+    static const enum pb_phase phases[] = {PB_PHASE_BODY, PB_PHASE_OPEN};
+    struct pb_topology *topology = NULL;
+    (void)state;
+    assert_int_equal(pb_topology_load(NULL, &topology), 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct pb_cell_spec spec = batch_of("zone");
+        struct pb_cell_result result;
+        struct pb_cell *cell;
+        if (phases[i] == PB_PHASE_OPEN)
+            snprintf(spec.arrival, sizeof spec.arrival, "fixed:1000000");
+        assert_int_equal(pb_cell_open(&spec, topology, &result, &cell), 0);
+        assert_int_equal(pb_cell_warm(cell), 0);
+        cell->session.batch = 400;
+        pb_session_run(&cell->session, phases[i], cell->loop, 1000);
+        uint64_t *steps = &cell->session.windows[phases[i]][0].steps;
+        assert_int_equal(*steps, phases[i] == PB_PHASE_BODY ? 800 : 1000);
+        assert_int_equal(pb_cell_judge_phase(cell, phases[i], 1000, NULL), 0);
+        --*steps;
+        assert_true(pb_cell_judge_phase(cell, phases[i], 1000, NULL) != 0);
+        assert_int_equal(result.status, PB_FAILED);
+        assert_non_null(strstr(result.reason, "before its stream"));
+        pb_cell_close(cell);
+        pb_cell_result_free(&result);
+    }
+    pb_topology_free(topology);
+}
+
 static void expect_skipped(const struct pb_cell_spec *spec, const char *words)
 {
     run(spec);
@@ -414,6 +454,8 @@ int main(void)
         cmocka_unit_test(a_handoff_has_no_body),
         cmocka_unit_test(an_open_loop_times_each_step_from_when_it_was_due),
         cmocka_unit_test(a_stream_s_end_ends_the_open_loop),
+        cmocka_unit_test(an_open_loop_without_a_rate_has_failed),
+        cmocka_unit_test(a_part_that_was_not_done_is_refused),
         cmocka_unit_test(what_cannot_be_is_skipped_with_its_reason),
         cmocka_unit_test(a_null_cell_leaves_nothing_resident),
         cmocka_unit_test(the_delay_is_planted_before_the_heap_is_opened),
