@@ -27,6 +27,8 @@ struct pb_window {
     uint64_t go, begun, ended; /* ticks: the common start, the worker's first and last */
     uint64_t steps;            /* executed */
     uint64_t late;             /* OPEN: of them, those whose moment had come before the worker was free */
+    uint64_t due_first, due_last; /* OPEN: ticks; the moments of its first step and its last */
+    uint64_t over;                /* OPEN: when the last was done */
     unsigned cpu_first, cpu_last; /* where it ran, PB_CPU_UNKNOWN if unknown */
 };
 

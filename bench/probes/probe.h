@@ -21,7 +21,6 @@ struct pb_observation {
     const struct pb_window *open;        /* the same; NULL in a closed loop */
     uint64_t batch;      /* steps of a batch of BODY */
     double batch_ns;     /* that one should take at the least, for the clock's sake */
-    double arrival_rate;                 /* steps a second of each worker that were intended there */
     struct pb_tally rate_tally, tail_tally;   /* summed over workers */
     double hits; /* timed calls that rseq says were disturbed; NAN where it tells nothing */
     const struct pb_hist *hists[PB_VIEW_N]; /* merged over workers; NULL where nothing was counted */

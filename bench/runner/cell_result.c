@@ -244,7 +244,6 @@ static void probe_values(struct pb_cell *cell)
                                .open = pb_cell_is_open(cell) ? s->windows[PB_PHASE_OPEN] : NULL,
                                .batch = s->batch,
                                .batch_ns = cell->batch_ns,
-                               .arrival_rate = s->arrival.rate,
                                .paths = result->paths,
                                .warm = pb_cell_is_cold(cell) ? NULL : &s->warm,
                                .pretouched_bytes = cell->pretouched_bytes,
