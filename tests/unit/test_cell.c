@@ -182,6 +182,19 @@ static void what_the_machine_cannot_spare_is_not_pretouched(void **state)
     pb_topology_free(topology);
 }
 
+/* The looks beside the window take some milliseconds, it a part of one: none of theirs is in it. */
+static void processor_time_is_the_window_s(void **state)
+{
+    struct pb_cell_spec spec = batch_of("zone");
+    (void)state;
+    run_well(&spec);
+    const json_t *gbench = json_object_get(answer, "gbench");
+    double cpu = json_number_value(json_object_get(gbench, "cpu_time"));
+    double steps = json_number_value(json_object_get(gbench, "iterations"));
+    assert_true(cpu > 0.0 && fabs(cpu * steps - metric("worker_cpu_ns")) < 1.0);
+    assert_true(cpu * steps < json_number_value(json_object_get(answer, "wall_ns")) + 0.5e6);
+}
+
 /* --- the views ------------------------------------------------------------------------------- */
 
 static void samples_are_whole_and_clean_and_kinds_beside(void **state)
@@ -448,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_warm_cell_says_how_its_warm_up_went),
         cmocka_unit_test(large_blocks_are_pretouched_where_they_are_written),
         cmocka_unit_test(what_the_machine_cannot_spare_is_not_pretouched),
+        cmocka_unit_test(processor_time_is_the_window_s),
         cmocka_unit_test(samples_are_whole_and_clean_and_kinds_beside),
         cmocka_unit_test(a_body_is_of_whole_rounds),
         cmocka_unit_test(a_library_s_calls_have_no_ways),
