@@ -58,9 +58,14 @@ struct pb_samples {
 /* How the warm-up went; of all phases WARM since the session was made. */
 enum { PB_WARM_WINDOWS = 20, PB_WARM_SPAN = 5 };
 struct pb_warm_up {
-    double rates[PB_WARM_WINDOWS]; /* steps a tick, all workers */
+    double rates[PB_WARM_WINDOWS]; /* steps a tick, all workers; of a millisecond at the least */
     unsigned n;
-    bool steady;      /* by the last `warm_span` of them (steady.h) */
+    uint64_t steps;   /* not in a rate yet: they took less than a millisecond */
+    double ticks;     /* these took */
+    bool near;        /* the last look found the slope small */
+    bool steady;      /* by the last `warm_span` of them (steady.h), at two looks in a row; of whole
+                         replays, at one */
+    bool judged;      /* there were enough of them to tell */
     double ns_a_step; /* of a worker, in the fastest window: the others were disturbed, or not warm;
                          0: unknown */
 };

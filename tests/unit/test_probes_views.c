@@ -193,7 +193,7 @@ static void no_step_of_an_open_loop_is_finer_than_the_clock(void **state)
 
 static void a_warm_up_has_a_verdict_where_it_could_have_one(void **state)
 {
-    struct pb_warm_up warm = {.n = 7, .steady = true};
+    struct pb_warm_up warm = {.n = 7, .steady = true, .judged = true};
     (void)state;
     struct pb_observation o = an_observation();
     o.pretouched_bytes = 4096;
@@ -205,7 +205,7 @@ static void a_warm_up_has_a_verdict_where_it_could_have_one(void **state)
     assert_near(value_of("warmup", &o, NULL, NULL, "warm_windows"), 7.0);
     warm.steady = false;
     assert_near(value_of("warmup", &o, NULL, NULL, "steady"), 0.0);
-    warm.n = 1; /* one long replay */
+    warm.judged = false; /* one long replay, or too short a stream */
     assert_true(isnan(value_of("warmup", &o, NULL, NULL, "steady")));
 }
 

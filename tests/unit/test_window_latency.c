@@ -10,6 +10,8 @@
 #include "skip.h"
 #include "window_script.h"
 
+#include "engine/window_internal.h"
+
 #include "path.h"
 
 #include <math.h>
@@ -268,12 +270,53 @@ static void windows_that_were_not_prepared_are_not_run(void **state)
 
 /* --- WARM ------------------------------------------------------------------------------------ */
 
+/* Feeds one warm-up made up here: windows of `ns` each, at `rate` times 1000 steps a millisecond.
+ */
+static void feed(struct pb_warm_up *warm, double ns, double rate)
+{
+    pb_warm_add(warm, 1, (uint64_t)(ns / 1000.0 * rate), ns / pb_clock_ns(1), 5, 2);
+}
+
+static void windows_of_less_than_a_millisecond_are_joined(void **state)
+{
+    struct pb_warm_up warm = {0};
+    (void)state;
+    for (unsigned i = 1; i <= 20; i++) {
+        feed(&warm, 260.0 * US, 1.0);
+        assert_int_equal(warm.n, i / 4);
+    }
+    assert_false(warm.judged || warm.steady); /* five of them: one look */
+    for (unsigned i = 0; i < 4; i++)
+        feed(&warm, 260.0 * US, 1.0);
+    assert_true(warm.judged && warm.steady);
+}
+
+/* Planted: a rate that climbs by 3 % a window, but for one that came late: the slope of those five
+ * is small, by luck. */
+static void one_look_that_finds_it_steady_is_not_enough(void **state)
+{
+    static const double rates[] = {1.00, 1.03, 1.06, 1.09, 1.0, 1.3, 1.6};
+    struct pb_warm_up warm = {0};
+    (void)state;
+    for (size_t i = 0; i < 5; i++)
+        feed(&warm, 2.0 * MS, rates[i]);
+    assert_true(warm.near && !warm.steady && !warm.judged);
+    feed(&warm, 2.0 * MS, rates[5]);
+    assert_true(warm.judged && !warm.near && !warm.steady);
+    feed(&warm, 2.0 * MS, rates[6]);
+    assert_false(warm.steady);
+    for (unsigned i = 0; i < 6; i++)
+        feed(&warm, 2.0 * MS, 1.6);
+    assert_true(warm.steady);
+}
+
 /* The verdict is about more windows than there are. */
 static void a_stream_without_a_verdict_is_run_to_its_end(void **state)
 {
     struct pb_session session = {.warm_parts = 10, .warm_span = 11};
     (void)state;
     open_session(&session, 2);
+    scripts[0].run_ns = scripts[1].run_ns = MS;
     scripts[1].steps = STEPS - 7; /* shares are each worker's own */
     pb_session_run(&session, PB_PHASE_WARM, &loop, UINT64_MAX);
     assert_false(session.warm.steady);
@@ -295,7 +338,7 @@ static void a_preempted_window_does_not_shorten_the_batches(void **state)
     struct pb_session session = {.warm_parts = 4, .warm_span = 5};
     (void)state;
     open_session(&session, 1);
-    scripts[0].run_ns = 100 * US;
+    scripts[0].run_ns = 2 * MS;
     scripts[0].slow_run = 4;
     scripts[0].slow_ns = 30 * MS;
     pb_session_run(&session, PB_PHASE_WARM, &loop, UINT64_MAX);
@@ -311,9 +354,10 @@ static void a_warm_up_ends_with_its_verdict_on_all_workers(void **state)
     struct pb_session session = {.warm_parts = PB_WARM_WINDOWS, .warm_span = PB_WARM_SPAN};
     (void)state;
     open_session(&session, 2);
+    scripts[0].run_ns = scripts[1].run_ns = MS;
     pb_session_run(&session, PB_PHASE_WARM, &loop, UINT64_MAX);
     unsigned n = session.warm.n;
-    assert_in_range(n, PB_WARM_SPAN, PB_WARM_WINDOWS);
+    assert_in_range(n, PB_WARM_SPAN + 1, PB_WARM_WINDOWS);
     assert_true(session.warm.steady || n == PB_WARM_WINDOWS);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(scripts[i].runs, n);
@@ -327,6 +371,7 @@ static void a_replay_is_one_window_and_its_rates_are_kept(void **state)
     struct pb_session session = {.warm_parts = 1, .warm_span = 2};
     (void)state;
     open_session(&session, 2);
+    scripts[0].run_ns = scripts[1].run_ns = MS;
     for (unsigned i = 1; i <= 3; i++) {
         pb_session_run(&session, PB_PHASE_WARM, &loop, UINT64_MAX);
         assert_int_equal(session.warm.n, i);
@@ -351,6 +396,8 @@ int main(void)
         cmocka_unit_test(a_batch_is_long_enough_and_whole),
         cmocka_unit_test(a_batch_is_counted_in_picoseconds_a_step),
         cmocka_unit_test(windows_that_were_not_prepared_are_not_run),
+        cmocka_unit_test(windows_of_less_than_a_millisecond_are_joined),
+        cmocka_unit_test(one_look_that_finds_it_steady_is_not_enough),
         cmocka_unit_test(a_stream_without_a_verdict_is_run_to_its_end),
         cmocka_unit_test(a_preempted_window_does_not_shorten_the_batches),
         cmocka_unit_test(a_warm_up_ends_with_its_verdict_on_all_workers),
