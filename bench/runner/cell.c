@@ -167,8 +167,10 @@ static uint64_t number_of(const char *text, const char *kind)
 
 static void cell_delays(const struct pb_cell_spec *spec)
 {
-    pb_path_delays = (struct pb_path_delays){.slow_ns = number_of(spec->delay, "slow:"),
-                                             .lock_ns = number_of(spec->delay, "lock:")};
+    pb_path_delays =
+        (struct pb_path_delays){.slow_ns = number_of(spec->delay, "slow:"),
+                                .lock_ns = number_of(spec->delay, "lock:"),
+                                .in_locks = strncmp(spec->delay, "lock:", strlen("lock:")) == 0};
 }
 
 static struct pb_arrival cell_arrival(const struct pb_cell_spec *spec)

@@ -28,7 +28,7 @@ struct pb_cell_spec {
     char start[8];    /* "warm", or "cold": timed from the heap's first call on */
     char arrival[32]; /* "closed", or an open loop: "poisson:10000", "fixed:10000" steps
                          a second of each worker, latency from the intended start */
-    char delay[32];   /* "none", "slow:NS" or "lock:NS": the causal knob (path.h) */
+    char delay[32];   /* "none", "slow:NS" or "lock:NS", NS from 0: the causal knob (path.h) */
     enum pb_dispatch dispatch;
     bool oversubscribe;
     uint64_t seed;

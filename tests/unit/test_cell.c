@@ -417,7 +417,12 @@ static void the_delay_is_planted_before_the_heap_is_opened(void **state)
     static const struct {
         const char *delay;
         uint64_t slow, lock;
-    } cases[] = {{"slow:250", 250, 0}, {"lock:70", 0, 70}, {"none", 0, 0}};
+        bool asks;
+    } cases[] = {{"slow:250", 250, 0, false},
+                 {"slow:0", 0, 0, false},
+                 {"lock:70", 0, 70, true},
+                 {"lock:0", 0, 0, true},
+                 {"none", 0, 0, false}};
     struct pb_topology *topology = NULL;
     (void)state;
     assert_int_equal(pb_topology_load(NULL, &topology), 0);
@@ -429,6 +434,9 @@ static void the_delay_is_planted_before_the_heap_is_opened(void **state)
         assert_int_equal(pb_cell_open(&spec, topology, &result, &cell), 0);
         assert_int_equal(pb_path_delays.slow_ns, cases[i].slow);
         assert_int_equal(pb_path_delays.lock_ns, cases[i].lock);
+        assert_int_equal(pb_path_asks_in_locks(), cases[i].asks);
+        /* the path of a delay, also of one of 0: that is where a slope begins */
+        assert_int_equal(strcmp(cell->opened.heap->hot->name, "zone_delayed") == 0, cases[i].asks);
         pb_cell_close(cell);
         pb_cell_result_free(&result);
     }
