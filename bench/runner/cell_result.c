@@ -275,6 +275,20 @@ static void describe_placement(const struct pb_cell *cell, char *out, size_t siz
                                  cell->placement.os_index[i]);
 }
 
+/* A library serves the whole process, which the harness's own libraries have run in by then. */
+static void warn_of_cold(struct pb_cell *cell)
+{
+    struct pb_variant behind;
+    char message[256];
+    unsigned capabilities = cell->variant.ops->capabilities;
+    if (cell->variant.backing[0] != '\0' &&
+        pb_variant_parse(cell->variant.backing, &behind, message, sizeof message) == 0)
+        capabilities |= behind.ops->capabilities;
+    if (pb_cell_is_cold(cell) && (capabilities & PB_CAP_LIBRARY) != 0)
+        pb_cell_warn(cell, "cold is not untouched: a library's heap is the process's, and the "
+                           "harness's libraries had used it before the window");
+}
+
 void pb_cell_finish(struct pb_cell *cell)
 {
     struct pb_cell_result *result = cell->result;
@@ -294,6 +308,7 @@ void pb_cell_finish(struct pb_cell *cell)
         snprintf(result->version, sizeof result->version, "poolbench");
     describe_placement(cell, result->placement, sizeof result->placement);
     probe_values(cell);
+    warn_of_cold(cell);
 }
 
 void pb_cell_result_free(struct pb_cell_result *result)

@@ -120,6 +120,35 @@ static void a_cold_cell_is_its_first_use_and_nothing_else(void **state)
         json_integer_value(json_object_get(json_object_get(answer, "audit_ops"), "allocs")) > 0);
 }
 
+static bool warns(const char *words)
+{
+    const json_t *list = json_object_get(answer, "warn"), *line;
+    size_t i;
+    json_array_foreach(list, i,
+                       line) if (strstr(json_string_value(line), words) != NULL) return true;
+    return false;
+}
+
+static void a_cold_library_is_said_to_have_been_used(void **state)
+{
+    static const struct {
+        const char *variant, *start;
+        bool warns;
+    } cases[] = {{"glibc", "cold", true},
+                 {"lookaside:backing=malloc", "cold", true},
+                 {"zone", "cold", false},
+                 {"glibc", "warm", false}};
+    (void)state;
+    if (pb_suite_sanitizer[0] != '\0')
+        skip_because("malloc is the sanitizer's");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pb_cell_spec spec = batch_of(cases[i].variant);
+        snprintf(spec.start, sizeof spec.start, "%s", cases[i].start);
+        run_well(&spec);
+        assert_int_equal(warns("cold is not untouched"), cases[i].warns);
+    }
+}
+
 static void cold_and_warm_run_the_same_stream(void **state)
 {
     struct pb_cell_spec spec = batch_of("zone");
@@ -468,6 +497,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cold_cell_faults_where_a_warm_one_does_not),
         cmocka_unit_test(a_cold_cell_is_its_first_use_and_nothing_else),
+        cmocka_unit_test(a_cold_library_is_said_to_have_been_used),
         cmocka_unit_test(cold_and_warm_run_the_same_stream),
         cmocka_unit_test(a_warm_cell_says_how_its_warm_up_went),
         cmocka_unit_test(large_blocks_are_pretouched_where_they_are_written),
