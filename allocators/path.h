@@ -32,7 +32,8 @@ enum pb_path {
     PB_PATH_MISS = 1 << 0,     /* an allocation that the first level had no block for */
     PB_PATH_OVERFLOW = 1 << 1, /* a free that the first level had no room for */
     PB_PATH_OS = 1 << 2,       /* memory was taken from or given to the system */
-    PB_PATH_REMOTE = 1 << 3,   /* a free that went to another thread's or processor's memory */
+    PB_PATH_REMOTE = 1 << 3,   /* a free of what another worker had allocated: a workload knows, and
+                                  adds it; no strategy notes it */
     PB_PATH_BEHIND = 1 << 4    /* only within a call: it is behind a first level that missed */
 };
 
