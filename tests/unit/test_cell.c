@@ -265,6 +265,32 @@ static void a_body_is_of_whole_rounds(void **state)
     assert_true(isnan(metric("body_p50")));
 }
 
+/* Into a child: the zone again, as a strategy that uses the rseq area itself. */
+static void add_an_owner_of_rseq(void *context)
+{
+    static struct pb_allocator owner;
+    static const struct pb_allocator *const more[] = {&owner, NULL};
+    (void)context;
+    owner = *pb_registry_find("zone");
+    owner.name = "owner";
+    owner.capabilities |= PB_CAP_OWN_RSEQ;
+    pb_registry_extend(more);
+}
+
+/* Planted: the area is the strategy's, and must be left to it. */
+static void a_strategy_s_own_rseq_area_is_left_to_it(void **state)
+{
+    struct pb_cell_spec spec = batch_of("owner");
+    (void)state;
+    if (answer != NULL)
+        json_decref(answer);
+    answer = child_answer(pb_wire_spec_to_json(&spec), add_an_owner_of_rseq, NULL);
+    assert_string_equal(text_of("reason"), "");
+    assert_string_equal(text_of("mark"), "switches");
+    assert_true(samples("alloc") > 0);
+    assert_true(isnan(metric("preempted_share"))); /* rseq's alone */
+}
+
 /* Where a strategy does not say its ways, hits and misses are not made up. */
 static void a_library_s_calls_have_no_ways(void **state)
 {
@@ -505,6 +531,7 @@ int main(void)
         cmocka_unit_test(processor_time_is_the_window_s),
         cmocka_unit_test(samples_are_whole_and_clean_and_kinds_beside),
         cmocka_unit_test(a_body_is_of_whole_rounds),
+        cmocka_unit_test(a_strategy_s_own_rseq_area_is_left_to_it),
         cmocka_unit_test(a_library_s_calls_have_no_ways),
         cmocka_unit_test(without_sampling_there_are_no_views),
         cmocka_unit_test(a_handoff_has_no_body),
