@@ -105,6 +105,8 @@ static void hooks_call(const struct pb_phase_run *run, unsigned index, enum hook
     for (unsigned k = 0; states != NULL && k < session->hooks_n; k++) {
         unsigned i = edge == AFTER ? session->hooks_n - 1 - k : k;
         const struct pb_hook *hook = &session->hooks[i];
+        if (hook->rate_only && run->phase != PB_PHASE_RATE)
+            continue;
         void (*const calls[])(void *) = {hook->ready, hook->before, hook->after};
         if (calls[edge] != NULL)
             calls[edge](states[i] == NULL ? NULL

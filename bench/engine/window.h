@@ -38,6 +38,7 @@ struct pb_hook {
     void (*before)(void *state);
     void (*after)(void *state);
     size_t state_bytes;
+    bool rate_only;             /* TAIL is run without it */
     void (*ready)(void *state); /* before the workers line up; may be NULL, as the two above */
 };
 

@@ -47,6 +47,7 @@ struct pb_probe {
     const char *summary;
     const char *source;
     const struct pb_metric *metrics;
+    bool rate_only;      /* the hooks are called around RATE alone, else around TAIL as well */
     size_t worker_bytes; /* of state for each worker and phase, zeroed; 0 = none */
 
     /* Optional, on the worker, right outside the window of `phase` (RATE or TAIL). `ready` comes

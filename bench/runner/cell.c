@@ -311,6 +311,7 @@ static void cell_hooks(struct pb_cell *cell)
         cell->hooks[cell->hooks_n++] = (struct pb_hook){.ready = probe->ready,
                                                         .before = probe->before,
                                                         .after = probe->after,
+                                                        .rate_only = probe->rate_only,
                                                         .state_bytes = probe->worker_bytes};
 }
 
@@ -349,7 +350,7 @@ int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topo
         return -ECANCELED;
     pb_clock_open();
     cell_hooks(cell);
-    if (pb_counters_choose(&pb_perf_linux, spec->counters) != 0)
+    if (pb_counters_choose(&pb_perf_linux, spec->counters, spec->turn) != 0)
         pb_cell_refuse(cell, PB_FAILED, "the events to count are not what they should be");
     if (result->status != PB_OK || cell_workload(cell) != 0 || cell_placement(cell) != 0 ||
         cell_stream(cell) != 0 || cell_variant(cell) != 0 || cell_team(cell) != 0 ||

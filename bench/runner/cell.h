@@ -39,6 +39,7 @@ struct pb_cell_spec {
         memory_limit; /* bytes that the strategy may take, 0: any; the run's, not the cell's own */
     char
         counters[PB_CELL_COUNTERS_MAX]; /* events to count (pb_perf_to_text); the run's, as above */
+    unsigned turn;                      /* which of their groups is counted: the block */
 };
 
 /* "larson/alloc:pool/size:64/threads:2": the workload, the variant, every workload option that was

@@ -116,6 +116,7 @@ static void read_run(const json_t *json, struct pb_cell_spec *spec, struct pb_se
     const json_t *seed = json_object_get(json_object_get(json, "setup"), "seed");
     const char *counters = json_string_value(json_object_get(json, "counters"));
     spec->memory_limit = bytes > 0 ? (uint64_t)bytes : 0;
+    spec->turn = (unsigned)json_integer_value(json_object_get(json, "turn"));
     snprintf(spec->counters, sizeof spec->counters, "%s", counters != NULL ? counters : "");
     *setup = (struct pb_setup){.given = json_is_integer(seed),
                                .seed = (uint64_t)json_integer_value(seed)};
