@@ -16,6 +16,7 @@
 
 #include <math.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,10 +53,19 @@ static void a_sample_goes_to_its_kind(void **state)
     close_session(&session);
 }
 
+static long switches(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw + usage.ru_nivcsw;
+}
+
+/* A nap whose timer rings before the thread has left its processor is none. */
 static void doze(void)
 {
     struct timespec nap = {0, 20 * US};
-    nanosleep(&nap, NULL);
+    for (long before = switches(); switches() == before;)
+        nanosleep(&nap, NULL);
 }
 
 /* Planted: a strategy that sleeps in each call. Its calls are slow, so that where the kernel does
