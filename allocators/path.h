@@ -13,6 +13,8 @@
  *         call further down adds none, nor does the backing behind a lookaside's miss
  *   lock  once an acquisition, while the lock is held: of every lock whose acquisitions the
  *         strategy counts and of NT 4's locked lists, not of latches over tables
+ * A strategy may take another path where it asks than where it does not, so that a slope begins at
+ * a delay of 0 in that path, and not at the cell without a delay.
  * A strategy without such a path or lock (null, floor, a list's hit) has nothing to delay: its
  * slope is 0. A library's code cannot be reached: its cells are skipped.
  *
@@ -23,18 +25,22 @@
 #ifndef PB_PATH_H
 #define PB_PATH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum pb_path {
     PB_PATH_MISS = 1 << 0,     /* an allocation that the first level had no block for */
     PB_PATH_OVERFLOW = 1 << 1, /* a free that the first level had no room for */
     PB_PATH_OS = 1 << 2,       /* memory was taken from or given to the system */
-    PB_PATH_REMOTE = 1 << 3,   /* a free that went to another thread's or processor's memory */
+    PB_PATH_REMOTE = 1 << 3,   /* a free of what another worker had allocated: a workload knows, and
+                                  adds it; no strategy notes it */
     PB_PATH_BEHIND = 1 << 4    /* only within a call: it is behind a first level that missed */
 };
 
 struct pb_path_delays {
-    uint64_t slow_ns, lock_ns; /* 0: none */
+    uint64_t slow_ns, lock_ns; /* 0: no wait */
+    bool in_locks; /* strategies choose the paths that ask, if only to be told not to wait: what a
+                      slope over delays in locks begins at */
 };
 
 /* Static: one load off the thread pointer, also where the library is linked into a shared object.
@@ -70,6 +76,12 @@ static inline void pb_path_enter(void)
 static inline void pb_path_leave(void)
 {
     pb_path_taken &= ~(unsigned)PB_PATH_BEHIND;
+}
+
+/* Whether to choose, at open, the paths that ask within locks. */
+static inline bool pb_path_asks_in_locks(void)
+{
+    return pb_path_delays.in_locks || pb_path_delays.lock_ns != 0;
 }
 
 /* Right behind an acquisition, on paths that are slow or were chosen for the delay. */

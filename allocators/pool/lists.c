@@ -102,7 +102,7 @@ int pb_pool_lists_open(struct pool_space *space, unsigned sets, unsigned depth)
         lists->beyond =
             ((size_t)lists->sizes << space->shape.shift) - space->shape.header_bytes + 1;
     lists->locked = space->shape.list_locks;
-    const bool delayed = pb_path_delays.lock_ns != 0;
+    const bool delayed = pb_path_asks_in_locks();
     lists->pop_locked = delayed ? list_pop_delayed : list_pop_locked;
     lists->push_locked = delayed ? list_push_delayed : list_push_locked;
     if (space->shape.processor_lists) {

@@ -107,7 +107,7 @@ static void space_settle(struct pool_space *space, const struct pool *pool, enum
     /* paged pool sleeps, as its guarded mutex does, unless there is no lock at all */
     space->mode.lock =
         (unsigned char)(paged && lock != POOL_LOCK_NONE ? (uint64_t)POOL_LOCK_MUTEX : lock);
-    if (pb_path_delays.lock_ns != 0 && lock != POOL_LOCK_NONE)
+    if (pb_path_asks_in_locks() && lock != POOL_LOCK_NONE)
         space->mode.lock |= POOL_LOCK_DELAYED;
     space->first = paged; /* paged: 0 is for whole pages */
     space->pools = (unsigned)(paged ? options->paged_pools : options->nonpaged_pools);

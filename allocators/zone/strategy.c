@@ -70,8 +70,7 @@ static struct zone_heap *zone_of(struct pb_heap *heap)
 /* Without a lock there is nothing to be delayed in. */
 static const struct pb_hot *zone_path(uint64_t lock)
 {
-    return pb_path_delays.lock_ns != 0 && lock != PB_LOCK_none ? &pb_hot_zone_delayed
-                                                               : zone_hots[lock];
+    return pb_path_asks_in_locks() && lock != PB_LOCK_none ? &pb_hot_zone_delayed : zone_hots[lock];
 }
 
 PB_NOINLINE void pb_zone_lock_delayed(struct zone_heap *zone, struct pb_lock_slot *slot)

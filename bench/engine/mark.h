@@ -5,7 +5,7 @@
  * the kernel puts the thread off its processor, moves it or delivers a signal it takes the pointer
  * away and does nothing else.
  * Where there is no such area, or the strategy uses it itself, getrusage tells what happened over a
- * batch of calls instead: context switches and page faults.
+ * batch of calls instead: context switches.
  * Source:  linux/rseq.h; methodology 3.4.
  * Threads: each its own mark. May touch: the calling thread's rseq area. */
 #ifndef PB_MARK_H
@@ -20,7 +20,7 @@ extern const char *const pb_mark_names[]; /* "switches", "rseq", NULL */
 
 struct pb_mark {
     volatile uint64_t *area; /* where the pointer is; NULL: no rseq */
-    long disturbances;       /* of the thread when getrusage was read last */
+    long switches;           /* of the thread when getrusage was read last */
 };
 
 /* What the threads of this process can have. */
@@ -49,8 +49,8 @@ static inline bool pb_mark_is_hit(const struct pb_mark *mark)
     return mark->area != NULL && *mark->area == 0;
 }
 
-/* Whether a context switch or a page fault happened to the thread since this was asked last (or
- * since pb_mark_begin). A system call. */
+/* Whether a context switch happened to the thread since this was asked last (or since
+ * pb_mark_begin). A system call. */
 bool pb_mark_has_switched(struct pb_mark *mark);
 
 #endif

@@ -105,6 +105,8 @@ static void hooks_call(const struct pb_phase_run *run, unsigned index, enum hook
     for (unsigned k = 0; states != NULL && k < session->hooks_n; k++) {
         unsigned i = edge == AFTER ? session->hooks_n - 1 - k : k;
         const struct pb_hook *hook = &session->hooks[i];
+        if (hook->rate_only && run->phase != PB_PHASE_RATE)
+            continue;
         void (*const calls[])(void *) = {hook->ready, hook->before, hook->after};
         if (calls[edge] != NULL)
             calls[edge](states[i] == NULL ? NULL
@@ -162,6 +164,8 @@ static void phase_clear(const struct pb_session *session, enum pb_phase phase)
             memset(states[i], 0, session->hooks[i].state_bytes * session->n);
     for (unsigned i = 0; i < session->n; i++) {
         struct pb_samples *samples = phase == PB_PHASE_TAIL ? &session->samples[i] : NULL;
+        if (samples != NULL)
+            samples->hits = 0;
         for (int kind = 0; samples != NULL && kind < PB_KINDS; kind++) {
             pb_hist_clear(&samples->kinds[kind][0]);
             pb_hist_clear(&samples->kinds[kind][1]);

@@ -27,6 +27,8 @@ struct pb_window {
     uint64_t go, begun, ended; /* ticks: the common start, the worker's first and last */
     uint64_t steps;            /* executed */
     uint64_t late;             /* OPEN: of them, those whose moment had come before the worker was free */
+    uint64_t due_first, due_last; /* OPEN: ticks; the moments of its first step and its last */
+    uint64_t over;                /* OPEN: when the last was done */
     unsigned cpu_first, cpu_last; /* where it ran, PB_CPU_UNKNOWN if unknown */
 };
 
@@ -36,6 +38,7 @@ struct pb_hook {
     void (*before)(void *state);
     void (*after)(void *state);
     size_t state_bytes;
+    bool rate_only;             /* TAIL is run without it */
     void (*ready)(void *state); /* before the workers line up; may be NULL, as the two above */
 };
 
@@ -50,15 +53,22 @@ struct pb_samples {
         enum pb_kind kind;
     } held[PB_HELD_MAX]; /* without rseq: samples that wait for their batch's verdict */
     unsigned held_n;
+    uint64_t hits; /* calls of steps that rseq says were disturbed */
 };
 
 /* How the warm-up went; of all phases WARM since the session was made. */
 enum { PB_WARM_WINDOWS = 20, PB_WARM_SPAN = 5 };
 struct pb_warm_up {
-    double rates[PB_WARM_WINDOWS]; /* steps a tick, all workers */
+    double rates[PB_WARM_WINDOWS]; /* steps a tick, all workers; of a millisecond at the least */
     unsigned n;
-    bool steady;      /* by the last `warm_span` of them (steady.h) */
-    double ns_a_step; /* of a worker, in the last window; 0: unknown */
+    uint64_t steps;   /* not in a rate yet: they took less than a millisecond */
+    double ticks;     /* these took */
+    bool near;        /* the last look found the slope small */
+    bool steady;      /* by the last `warm_span` of them (steady.h), at two looks in a row; of whole
+                         replays, at one */
+    bool judged;      /* there were enough of them to tell */
+    double ns_a_step; /* of a worker, in the fastest window: the others were disturbed, or not warm;
+                         0: unknown */
 };
 
 /* When the steps of OPEN are meant to begin. */
@@ -79,10 +89,10 @@ struct pb_session {
     uint64_t seed;             /* of the gaps and moments */
     unsigned warm_parts;       /* windows that WARM is cut into, 2..PB_WARM_WINDOWS; less: it is one */
     unsigned warm_span;        /* windows that the verdict on it is about */
-    uint64_t batch;            /* steps of a batch of BODY, >= 1; may be set late */
+    uint64_t batch;            /* steps of a batch of BODY, >= 1; may be set late (pb_batch_steps) */
     struct pb_arrival arrival;
     enum pb_mark_way mark;     /* how a disturbed sample is told */
-    uint64_t (*now)(void);     /* the clock of OPEN, in ticks; NULL: pb_ticks_end. For tests */
+    uint64_t (*now)(void);     /* the clock of BODY and OPEN, in ticks; NULL: pb_ticks_*. For tests */
     void (*edge)(void *context, bool after); /* optional; called on one worker right before and behind
                                                 RATE's window, with no worker in the heap */
     void *edge_context;
@@ -103,6 +113,10 @@ struct pb_session {
 
 /* Returns 0 or -ENOMEM. */
 int pb_session_prepare(struct pb_session *session, struct pb_arena *arena);
+
+/* Steps of a batch that takes `least_ns` where a step takes `ns_a_step` (0: unknown): 8 at least, and
+ * whole periods of the stream (0: it has none), so that every batch has its share of each call. */
+uint64_t pb_batch_steps(double least_ns, double ns_a_step, uint64_t period);
 
 /* Runs a phase: begin on every worker, line up, at most `limit` steps of its stream on each
  * (UINT64_MAX: all of it), end on every worker. Each worker's tally is that of this phase afterwards.

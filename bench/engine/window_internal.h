@@ -23,6 +23,11 @@ typedef uint64_t pb_window_fn(const struct pb_phase_run *run, struct pb_worker *
                               uint64_t steps, struct pb_window *window);
 pb_window_fn pb_window_warm, pb_window_sampled, pb_window_batches, pb_window_open;
 
+/* WARM: `steps` of all `workers` took so many ticks. A look is at `span` rates; steady after
+ * `looks` (1 or 2) in a row that find them so. */
+void pb_warm_add(struct pb_warm_up *warm, unsigned workers, uint64_t steps, double ticks,
+                 unsigned span, unsigned looks);
+
 /* Return 0 or -ENOMEM. */
 int pb_prepare_sampling(struct pb_session *session, struct pb_arena *arena);
 int pb_prepare_open(struct pb_session *session, struct pb_arena *arena);

@@ -4,8 +4,9 @@
  * charged to every step that had to wait for it, and not to one.
  * Source:  Tene, "How NOT to Measure Latency", 2015 (coordinated omission); the exponential gaps of
  *          a Poisson process by inversion.
- * Layout:  gaps drawn for each worker, in 1/256 of a tick, used in a circle; the first moment lies
- *          anywhere in a mean gap, so that fixed schedules of several workers are not in step.
+ * Layout:  gaps drawn for each worker, in 1/256 of a tick, used in a circle; the first moment of
+ *          a fixed schedule lies anywhere in a gap, so that several workers are not in step; that
+ * of a Poisson process is one more gap.
  * Cost     the clock is read between steps until the next one's moment has come.
  * Threads: each worker its own schedule and histogram. May touch: nothing else. */
 #include "engine/window_internal.h"
@@ -28,7 +29,8 @@ static void moments_draw(const struct pb_session *session, unsigned index)
         double gap = session->arrival.poisson ? -log1p(-pb_rng_unit(&rng)) * mean : mean;
         moments[i] = (uint64_t)(gap + 0.5);
     }
-    moments[MOMENTS] = (uint64_t)(pb_rng_unit(&rng) * mean); /* the first */
+    double first = pb_rng_unit(&rng);
+    moments[MOMENTS] = (uint64_t)((session->arrival.poisson ? -log1p(-first) : first) * mean);
 }
 
 int pb_prepare_open(struct pb_session *session, struct pb_arena *arena)
@@ -56,6 +58,7 @@ uint64_t pb_window_open(const struct pb_phase_run *run, struct pb_worker *worker
     struct pb_hist *hist = &session->open_hists[worker->index];
     uint64_t (*clock)(void) = session->now != NULL ? session->now : pb_ticks_end;
     uint64_t start = clock(), ahead = moments[MOMENTS], done = 0;
+    window->due_first = start + (ahead >> POINT);
     for (; done < steps; done++) {
         uint64_t intended = start + (ahead >> POINT), now = clock();
         window->late += now > intended;
@@ -63,7 +66,9 @@ uint64_t pb_window_open(const struct pb_phase_run *run, struct pb_worker *worker
             pb_team_relax(session->team);
         if (run->loop->run(worker, 1) == 0)
             break;
-        pb_hist_record(hist, pb_run_ns(run, clock() - intended));
+        window->over = clock();
+        window->due_last = intended;
+        pb_hist_record(hist, pb_run_ns(run, window->over - intended));
         ahead += moments[done % MOMENTS];
     }
     return done;

@@ -2,11 +2,14 @@
 /* The two views of latency: TAIL samples single steps at random, BODY times batches. Neither is
  * ever derived from the other (methodology R13).
  * Layout:  a sample goes to the histogram of its kind, clean or marked. With rseq a step is marked
- *          if the thread was put off its processor during it, or if it was slow and a switch or a
- *          page fault is counted since the last slow one. Without, samples are held back, and the
- *          64 of a batch are marked together if a switch or fault is counted over it.
- * Cost     a store and a load a sample beside the clock's readings; a system call behind a slow one
- *          or a batch. BODY reads the clock twice a batch, and nothing is taken off for it.
+ *          if the thread was put off its processor during it, or if it was slow and a switch is
+ *          counted since the last look: right before the step if the one before was slow as well,
+ *          else within 16 samples. Without, samples are held back, and the 64 of a batch are marked
+ *          together if a switch is counted over it. Page faults mark nothing: they are the
+ *          strategy's own.
+ * Cost     a store and a load a sample beside the clock's readings; a system call around a slow one,
+ *          ahead of the gap of every 16th, and behind a batch. BODY reads the clock twice a batch,
+ * and nothing is taken off for it.
  * Threads: each worker its own samples. May touch: nothing else. */
 #include "engine/window_internal.h"
 
@@ -16,7 +19,7 @@
 #include <errno.h>
 #include <math.h>
 
-enum { GAPS = 1 << 14, SLOW_NS = 5000 };
+enum { GAPS = 1 << 14, SLOW_NS = 5000, LOOK_EVERY = 16, BATCH_LEAST = 8 };
 
 /* Gaps: steps that run untimed before each timed one, such that a step is timed every `mean` steps
  * on average. Inversion: P(gap >= k) = (1 - 1/mean)^k. */
@@ -53,6 +56,7 @@ struct sampler {
     const struct pb_phase_run *run;
     struct pb_samples *into;
     struct pb_mark mark;
+    bool slow; /* the last step was */
 };
 
 static void held_release(struct sampler *s)
@@ -85,12 +89,25 @@ static void record(struct sampler *s, const struct pb_timing *timing, bool hit)
         alloc_ns = pb_run_ns(s->run, timing->alloc_ticks);
     if ((timing->made & PB_TIMED_FREE) != 0)
         free_ns = pb_run_ns(s->run, timing->free_ticks);
-    if (s->mark.area != NULL && !hit && (alloc_ns > SLOW_NS || free_ns > SLOW_NS))
+    if (hit) {
+        bool both = timing->made == (PB_TIMED_ALLOC | PB_TIMED_FREE);
+        s->into->hits += both ? 2 : timing->made != 0;
+    }
+    s->slow = alloc_ns > SLOW_NS || free_ns > SLOW_NS;
+    if (s->mark.area != NULL && !hit && s->slow)
         hit = pb_mark_has_switched(&s->mark);
     if ((timing->made & PB_TIMED_ALLOC) != 0)
         put(s, pb_kind_of_alloc(timing->alloc_path), alloc_ns, hit);
     if ((timing->made & PB_TIMED_FREE) != 0)
         put(s, pb_kind_of_free(timing->free_path), free_ns, hit);
+}
+
+/* Forgets what happened so far, so that the next slow step is not marked for it: where rseq tells
+ * most, getrusage is asked about slow ones alone. */
+static void look_again(struct sampler *s, bool due)
+{
+    if (s->mark.area != NULL && due)
+        pb_mark_has_switched(&s->mark);
 }
 
 uint64_t pb_window_sampled(const struct pb_phase_run *run, struct pb_worker *worker, uint64_t steps,
@@ -104,10 +121,12 @@ uint64_t pb_window_sampled(const struct pb_phase_run *run, struct pb_worker *wor
     for (size_t i = 0; done < steps; i++) {
         uint64_t drawn = gaps[i % GAPS], left = steps - done;
         uint64_t gap = drawn < left ? drawn : left;
+        look_again(&s, !s.slow && i % LOOK_EVERY == 0);
         uint64_t ran = gap > 0 ? run->loop->run(worker, gap) : 0;
         done += ran;
         if (ran < gap || done == steps)
             break;
+        look_again(&s, s.slow);
         struct pb_timing timing = {0};
         pb_mark_set(&s.mark);
         if (run->loop->timed(worker, &timing) == 0)
@@ -121,18 +140,28 @@ uint64_t pb_window_sampled(const struct pb_phase_run *run, struct pb_worker *wor
     return done;
 }
 
+uint64_t pb_batch_steps(double least_ns, double ns_a_step, uint64_t period)
+{
+    double needed = ns_a_step > 0.0 ? ceil(least_ns / ns_a_step) : 0.0;
+    uint64_t steps = (uint64_t)fmax(needed, BATCH_LEAST);
+    uint64_t whole = period > 0 ? period : 1;
+    return (steps + whole - 1) / whole * whole;
+}
+
 /* Whole batches alone: what is left behind the last one is not run. */
 uint64_t pb_window_batches(const struct pb_phase_run *run, struct pb_worker *worker, uint64_t steps,
                            struct pb_window *window)
 {
     struct pb_hist *hist = &run->session->body_hists[worker->index];
+    uint64_t (*const now)(void) = run->session->now;
     const uint64_t batch = run->session->batch;
     const double ps = pb_clock_ns(1) * 1000.0 / (double)batch; /* a step, of a tick a batch */
     uint64_t done = 0;
     (void)window;
     while (steps - done >= batch) {
-        uint64_t before = pb_ticks_begin(), ran = run->loop->run(worker, batch);
-        uint64_t ticks = pb_ticks_end() - before;
+        uint64_t before = now == NULL ? pb_ticks_begin() : now();
+        uint64_t ran = run->loop->run(worker, batch);
+        uint64_t ticks = (now == NULL ? pb_ticks_end() : now()) - before;
         done += ran;
         if (ran < batch)
             break;

@@ -6,9 +6,12 @@
  * Layout:  a worker's state is its groups of events: opened before it lines up for the window, still
  *          until its edge, read behind it. Sums over workers are divided by the window's
  * operations.
+ *          Of the groups of the hardware's events one is counted a repetition, that of its block:
+ *          groups that take turns within a window are estimates, and the fewer the counters, the
+ * worse.
  * I1       a count that is not there on every worker is NAN, never 0 and never a part
  * I2       nothing is called inside the window
- * Cost     some 100 us a worker and phase, outside; inside, what the counters cost the processor */
+ * Cost     some 100 us a worker, outside; inside, what the counters cost the processor */
 #include "probes/counters.h"
 
 #include "probes/probe.h"
@@ -82,15 +85,47 @@ static const char *const names[NAMED] = {
     [PAGE_FAULTS] = "page-faults",
 };
 
-/* What this process counts. */
+/* What was asked for, and what this process counts of it. */
 static const struct pb_perf_kernel *the_kernel;
-static struct pb_perf_set the_set;
+static struct pb_perf_set asked, the_set;
+static unsigned place_of[PB_PERF_EVENTS_MAX]; /* in `asked`, of each event of the_set */
 
-int pb_counters_choose(const struct pb_perf_kernel *kernel, const char *events)
+static bool is_hardware(const struct pb_perf_event *event)
 {
-    int error = pb_perf_from_text(&the_set, events);
+    return event->type != PERF_TYPE_SOFTWARE;
+}
+
+/* Which group of the hardware's the event is in, from 0. */
+static unsigned hardware_group(unsigned event)
+{
+    unsigned group = 0;
+    for (unsigned i = 1; i <= event; i++)
+        group += asked.group[i] != asked.group[i - 1] && is_hardware(&asked.events[i - 1]);
+    return group;
+}
+
+/* All of the kernel's own, and one group of the hardware's. */
+static void take_turn(unsigned turn)
+{
+    unsigned groups = 0;
+    for (unsigned i = 0; i < asked.n; i++)
+        if (is_hardware(&asked.events[i]))
+            groups = hardware_group(i) + 1;
+    the_set = (struct pb_perf_set){0};
+    for (unsigned i = 0; i < asked.n; i++) {
+        if (is_hardware(&asked.events[i]) && hardware_group(i) != turn % groups)
+            continue;
+        place_of[the_set.n] = i;
+        pb_perf_add(&the_set, &asked.events[i]); /* no more than there were */
+    }
+}
+
+int pb_counters_choose(const struct pb_perf_kernel *kernel, const char *events, unsigned turn)
+{
+    int error = pb_perf_from_text(&asked, events);
     if (error != 0)
-        the_set = (struct pb_perf_set){0};
+        asked = (struct pb_perf_set){0};
+    take_turn(turn);
     the_kernel = kernel;
     return error;
 }
@@ -113,13 +148,13 @@ static void after(void *state)
         pb_perf_stop(the_kernel, &the_set, state);
 }
 
-/* The metric of each event of the set; METRICS: it has none left. */
+/* The metric of each event that was asked for; METRICS: it has none left. */
 static void place(size_t *metric_of)
 {
     size_t other = OTHER_FIRST;
-    for (unsigned i = 0; i < the_set.n; i++) {
+    for (unsigned i = 0; i < asked.n; i++) {
         size_t m = 0;
-        while (m < NAMED && strcasecmp(names[m], the_set.events[i].name) != 0)
+        while (m < NAMED && strcasecmp(names[m], asked.events[i].name) != 0)
             m++;
         if (m == NAMED)
             m = other <= OTHER_LAST ? other++ : METRICS;
@@ -139,11 +174,6 @@ static double ops_of(const struct pb_observation *o)
     for (unsigned w = 0; w < o->workers; w++)
         ops += (double)o->rate[w].steps;
     return o->step_workers > 1 ? ops / o->step_workers : ops;
-}
-
-static bool is_hardware(unsigned event)
-{
-    return the_set.events[event].type != PERF_TYPE_SOFTWARE;
 }
 
 /* Why an event has no value. What is so every time here is in the run's header; a group that ran
@@ -171,14 +201,13 @@ static void report(const struct pb_observation *o, const void *rate, const void 
         double sum = 0.0;
         for (unsigned w = 0; w < o->workers; w++) {
             sum += counts[w].value[i];
-            if (is_hardware(i))
+            if (is_hardware(&the_set.events[i]))
                 values[RUNNING] = fmin(values[RUNNING], counts[w].running[i]);
             say_why(o, i, counts[w].error[i]);
         }
-        if (metric_of[i] < METRICS)
-            values[metric_of[i]] = is_count(metric_of[i]) ? sum
-                                   : ops > 0.0            ? sum / ops
-                                                          : (double)NAN;
+        size_t metric = metric_of[place_of[i]];
+        if (metric < METRICS)
+            values[metric] = is_count(metric) ? sum : ops > 0.0 ? sum / ops : (double)NAN;
     }
 }
 
@@ -187,6 +216,7 @@ const struct pb_probe pb_probe_counters = {
     .summary = "cycles, instructions and misses an operation, as the processor counts them",
     .source = "perf_event_open(2)",
     .metrics = metrics,
+    .rate_only = true,
     .worker_bytes = sizeof(struct pb_perf_counts),
     .ready = ready,
     .before = before,

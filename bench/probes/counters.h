@@ -7,9 +7,10 @@
 
 #include "engine/perf_events.h"
 
-/* From now on: these events (a text of pb_perf_to_text, "" for none), asked of this kernel. Returns
- * 0 or -EINVAL. */
-int pb_counters_choose(const struct pb_perf_kernel *kernel, const char *events);
+/* From now on: these events (a text of pb_perf_to_text, "" for none), asked of this kernel; of the
+ * groups of the hardware's, which would share its counters, the one whose `turn` it is. Returns 0
+ * or -EINVAL. */
+int pb_counters_choose(const struct pb_perf_kernel *kernel, const char *events, unsigned turn);
 
 /* A worker's state is a struct pb_perf_counts. */
 

@@ -42,6 +42,7 @@ enum {
     GAP_SHARE,
     GAP_MAX,
     STEAL_SHARE,
+    WORKER_CPU,
 };
 
 static const struct pb_metric metrics[] = {
@@ -72,6 +73,7 @@ static const struct pb_metric metrics[] = {
     [GAP_MAX] = {"gap_max_ns", "ns", -1, "the longest of those moments, whatever the reason"},
     [STEAL_SHARE] = {"steal_share", "1", -1,
                      "share of the processors that the hypervisor or guests took, in 10 ms steps"},
+    [WORKER_CPU] = {"worker_cpu_ns", "ns", -1, "processor time of all workers in the window"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -204,6 +206,7 @@ static void report(const struct pb_observation *o, const void *rate, const void 
         values[VOLUNTARY] += (double)(to->voluntary - from->voluntary);
         values[MINOR] += (double)(to->minor_faults - from->minor_faults);
         values[MAJOR] += (double)(to->major_faults - from->major_faults);
+        values[WORKER_CPU] += (double)to->cpu_ns - (double)from->cpu_ns;
         values[MIGRATED] += has_moved(&o->rate[i]);
         values[RUN_WAIT] += waited(&state[i]);
         values[UNEXPLAINED] += unexplained(&state[i]);

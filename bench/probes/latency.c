@@ -51,7 +51,7 @@ static const struct row rows[] = {
     {SHARE, PB_VIEW_FREE_OS, PB_VIEW_FREE},
 };
 
-enum { ROWS = sizeof rows / sizeof *rows, MARKED = ROWS, MARKED_SHARE };
+enum { ROWS = sizeof rows / sizeof *rows, MARKED = ROWS, MARKED_SHARE, PREEMPTED_SHARE };
 
 static const struct pb_metric metrics[] = {
     {"alloc_p50", "ns", -1, "half of the sampled allocations took at most this"},
@@ -88,10 +88,12 @@ static const struct pb_metric metrics[] = {
     {"free_os_share", "1", -1, "sampled frees that gave memory to the system"},
     [MARKED] = {"marked_samples", "1", -1, "timed calls that something disturbed"},
     [MARKED_SHARE] = {"marked_share", "1", -1, "of all timed calls"},
+    [PREEMPTED_SHARE] = {"preempted_share", "1", -1,
+                         "timed calls within whose step rseq saw the thread disturbed, of all"},
     {NULL, NULL, 0, NULL},
 };
 
-_Static_assert(sizeof metrics / sizeof *metrics == MARKED_SHARE + 2, "a name for every row");
+_Static_assert(sizeof metrics / sizeof *metrics == PREEMPTED_SHARE + 2, "a name for every row");
 
 static double share_of(const struct pb_hist *of, const struct pb_hist *whole)
 {
@@ -135,6 +137,7 @@ static void report(const struct pb_observation *o, const void *rate, const void 
     }
     values[MARKED] = all > 0.0 ? all - clean : NAN;
     values[MARKED_SHARE] = all > 0.0 ? (all - clean) / all : NAN;
+    values[PREEMPTED_SHARE] = all > 0.0 ? o->hits / all : NAN;
 }
 
 const struct pb_probe pb_probe_latency = {

@@ -19,8 +19,10 @@ struct pb_observation {
     bool makespan; /* workers depend on each other: the time is from the start to the last end */
     const struct pb_window *rate, *tail; /* `workers` each; tail NULL when sampling was off */
     const struct pb_window *open;        /* the same; NULL in a closed loop */
-    double arrival_rate;                 /* steps a second of each worker that were intended there */
+    uint64_t batch;      /* steps of a batch of BODY */
+    double batch_ns;     /* that one should take at the least, for the clock's sake */
     struct pb_tally rate_tally, tail_tally;   /* summed over workers */
+    double hits; /* timed calls that rseq says were disturbed; NAN where it tells nothing */
     const struct pb_hist *hists[PB_VIEW_N]; /* merged over workers; NULL where nothing was counted */
     bool paths;                               /* hits and misses are told apart */
     const struct pb_warm_up *warm;            /* NULL when the cell is cold */
@@ -45,6 +47,7 @@ struct pb_probe {
     const char *summary;
     const char *source;
     const struct pb_metric *metrics;
+    bool rate_only;      /* the hooks are called around RATE alone, else around TAIL as well */
     size_t worker_bytes; /* of state for each worker and phase, zeroed; 0 = none */
 
     /* Optional, on the worker, right outside the window of `phase` (RATE or TAIL). `ready` comes

@@ -2,9 +2,10 @@
 /* Warm-up: whether the rate had settled when the timed windows began, and what was touched before.
  * Source:  Georges, Buytaert and Eeckhout, OOPSLA 2007 (startup and steady state are different
  *          experiments); methodology R6, R7, R10.
- * Layout:  steady by the slope of the last 5 of at most 20 windows, which are the stream; of a
- *          replay, which cannot be cut, by the last 2 of at most 3. A replay of more than half a
- *          second is run once: then there is no verdict. A cold cell has none either
+ * Layout:  steady by the slope of the last 5 of at most 20 windows, which are the stream, at two
+ *          looks in a row; a window is a millisecond at the least, and where there are not 6 there
+ *          is no verdict; of a replay, which cannot be cut, by the last 2 of at most 3. A replay of
+ * more than half a second is run once: then there is no verdict. A cold cell has none either
  * Cost     none in a timed window */
 #include "probes/probe.h"
 
@@ -26,7 +27,7 @@ static void report(const struct pb_observation *o, const void *rate, const void 
 {
     (void)rate;
     (void)tail;
-    values[STEADY] = o->warm != NULL && o->warm->n > 1 ? (double)o->warm->steady : NAN;
+    values[STEADY] = o->warm != NULL && o->warm->judged ? (double)o->warm->steady : NAN;
     values[WINDOWS] = o->warm != NULL ? (double)o->warm->n : NAN;
     values[PRETOUCHED] = (double)o->pretouched_bytes;
 }

@@ -136,9 +136,9 @@ const char *pb_cell_impossible(const struct pb_cell_spec *spec, const struct pb_
     if ((capabilities & PB_CAP_REMOTE_FREE) == 0 && (flags & PB_WORKLOAD_REMOTE_FREE) != 0 &&
         workers > 1)
         return "the strategy cannot free what another thread allocated";
-    if (open && (flags & PB_WORKLOAD_OWN_THREADS) != 0)
-        return "an open loop needs steps that can come at any moment; a replay's wait for each "
-               "other";
+    if (open && (flags & PB_WORKLOAD_STEPS_WAIT) != 0)
+        return "an open loop needs steps that can come at any moment; this workload's wait for "
+               "other workers";
     if (open && strcmp(spec->start, "cold") == 0)
         return "a heap is cold once: its first use is timed as a whole, not step by step";
     return NULL;
@@ -167,8 +167,10 @@ static uint64_t number_of(const char *text, const char *kind)
 
 static void cell_delays(const struct pb_cell_spec *spec)
 {
-    pb_path_delays = (struct pb_path_delays){.slow_ns = number_of(spec->delay, "slow:"),
-                                             .lock_ns = number_of(spec->delay, "lock:")};
+    pb_path_delays =
+        (struct pb_path_delays){.slow_ns = number_of(spec->delay, "slow:"),
+                                .lock_ns = number_of(spec->delay, "lock:"),
+                                .in_locks = strncmp(spec->delay, "lock:", strlen("lock:")) == 0};
 }
 
 static struct pb_arrival cell_arrival(const struct pb_cell_spec *spec)
@@ -309,6 +311,7 @@ static void cell_hooks(struct pb_cell *cell)
         cell->hooks[cell->hooks_n++] = (struct pb_hook){.ready = probe->ready,
                                                         .before = probe->before,
                                                         .after = probe->after,
+                                                        .rate_only = probe->rate_only,
                                                         .state_bytes = probe->worker_bytes};
 }
 
@@ -333,6 +336,7 @@ static struct pb_cell *cell_new(const struct pb_cell_spec *spec, const struct pb
     }
     cell->spec = spec;
     cell->limit = limit;
+    cell->spare_bytes = pb_setup_spare("");
     cell->topology = topology;
     cell->result = result;
     return cell;
@@ -346,7 +350,7 @@ int pb_cell_open(const struct pb_cell_spec *spec, const struct pb_topology *topo
         return -ECANCELED;
     pb_clock_open();
     cell_hooks(cell);
-    if (pb_counters_choose(&pb_perf_linux, spec->counters) != 0)
+    if (pb_counters_choose(&pb_perf_linux, spec->counters, spec->turn) != 0)
         pb_cell_refuse(cell, PB_FAILED, "the events to count are not what they should be");
     if (result->status != PB_OK || cell_workload(cell) != 0 || cell_placement(cell) != 0 ||
         cell_stream(cell) != 0 || cell_variant(cell) != 0 || cell_team(cell) != 0 ||

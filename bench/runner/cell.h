@@ -28,7 +28,7 @@ struct pb_cell_spec {
     char start[8];    /* "warm", or "cold": timed from the heap's first call on */
     char arrival[32]; /* "closed", or an open loop: "poisson:10000", "fixed:10000" steps
                          a second of each worker, latency from the intended start */
-    char delay[32];   /* "none", "slow:NS" or "lock:NS": the causal knob (path.h) */
+    char delay[32];   /* "none", "slow:NS" or "lock:NS", NS from 0: the causal knob (path.h) */
     enum pb_dispatch dispatch;
     bool oversubscribe;
     uint64_t seed;
@@ -39,6 +39,7 @@ struct pb_cell_spec {
         memory_limit; /* bytes that the strategy may take, 0: any; the run's, not the cell's own */
     char
         counters[PB_CELL_COUNTERS_MAX]; /* events to count (pb_perf_to_text); the run's, as above */
+    unsigned turn;                      /* which of their groups is counted: the block */
 };
 
 /* "larson/alloc:pool/size:64/threads:2": the workload, the variant, every workload option that was
@@ -67,19 +68,19 @@ struct pb_cell_result {
     unsigned workers;
     uint64_t stream_hash; /* of the operations executed in the rate window */
     struct pb_tally rate, audit;
-    char warn[160];      /* what a probe says of itself, one line; "" if nothing */
+    char warn[512];      /* what a reader should know, lines with \n between them; "" if nothing */
     char version[128];   /* of the allocator that answered */
     char placement[256]; /* "P#0,P#1" */
     bool oversubscribed, banked;
-    double values[PB_METRICS_MAX]; /* in the order of pb_probe_at and their metrics */
-    struct pb_hist *hists[PB_VIEW_N]; /* merged over workers (kind.h); NULL where nothing was counted,
-                                           or a clean one is what the whole is */
-    bool paths;            /* the strategy notes which way a call took: hits and misses are told apart */
-    char mark[16];         /* how disturbed samples are told (mark.h); "" when nothing was sampled */
-    struct pb_setup setup; /* of the process; the child sets it */
-    uint64_t wall_ns;      /* of the rate window */
-    uint64_t steps;        /* in it, all workers */
-    struct pb_tag_row *tags; /* of a heap that counts by tag (tags.h), else NULL */
+    double values[PB_METRICS_MAX];    /* in the order of pb_probe_at and their metrics */
+    struct pb_hist *hists[PB_VIEW_N]; /* merged over workers (kind.h); NULL where nothing was
+                                         counted, or a clean one is what the whole is */
+    bool paths;    /* the strategy notes which way a call took: hits and misses are told apart */
+    char mark[16]; /* how disturbed samples are told (mark.h); "" when nothing was sampled */
+    struct pb_setup setup;      /* of the process; the child sets it */
+    uint64_t wall_ns;           /* of the rate window */
+    uint64_t steps;             /* in it, all workers */
+    struct pb_tag_row *tags;    /* of a heap that counts by tag (tags.h), else NULL */
     size_t tags_n, tags_mapped; /* rows: there are, and have room */
 };
 
@@ -102,18 +103,18 @@ uint64_t pb_cell_count_steps(const struct pb_cell_spec *spec, const struct pb_to
 const char *pb_cell_impossible(const struct pb_cell_spec *spec, const struct pb_workload *workload,
                                unsigned capabilities, unsigned workers);
 
-/* The audit pass, then the warm-up; a cold cell has neither. Returns 0, or -ECANCELED with the status
- * set. */
+/* The audit pass, then the warm-up; a cold cell has neither. Returns 0, or -ECANCELED with the
+ * status set. */
 int pb_cell_warm(struct pb_cell *cell);
 
-/* The rate window; *seconds is its length. Then the others that the cell has: sampled operations and
- * batches, if asked for, or those of an open loop; a cold cell has none. Return as pb_cell_warm. */
+/* The rate window; *seconds is its length. Then the others that the cell has: sampled operations
+ * and batches, if asked for, or those of an open loop; a cold cell has none. Return as
+ * pb_cell_warm. */
 int pb_cell_rate(struct pb_cell *cell, double *seconds);
 int pb_cell_tail(struct pb_cell *cell);
 
-/* Checks the heap behind the windows: its structures, and another audit pass on it as it is now, short
- * unless the cell is cold.
- * Detaches the workers. Returns as pb_cell_warm. */
+/* Checks the heap behind the windows: its structures, and another audit pass on it as it is now,
+ * short unless the cell is cold. Detaches the workers. Returns as pb_cell_warm. */
 int pb_cell_recheck(struct pb_cell *cell);
 
 /* Fills the rest of the result from what was observed; status becomes ok unless it says otherwise.

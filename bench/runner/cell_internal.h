@@ -41,8 +41,10 @@ struct pb_cell {
     struct pb_session session;
     struct pb_watch watch;
 
-    bool audited; /* ahead of the windows: what memory is told from */
+    bool audited;         /* ahead of the windows: what memory is told from */
+    uint64_t spare_bytes; /* that may be touched without harm to the machine */
     uint64_t pretouched_bytes;
+    double batch_ns; /* that a batch of BODY is to take at the least */
     struct pb_audit_result audit;
     struct pb_heap_stats before, after; /* the rate window */
     struct pb_tally tail_tally;
@@ -56,12 +58,16 @@ int pb_cell_refuse(struct pb_cell *cell, enum pb_status status, const char *reas
  * how much. */
 int pb_cell_refuse_short(struct pb_cell *cell, const char *reason);
 
+/* Leaves one more line for the reader of the record. */
+void pb_cell_warn(struct pb_cell *cell, const char *text);
+
 /* Sums the workers' tallies of the phase that has just ended. */
 void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum);
 
-/* Whether the phase that has just ended did what it should. `sum` (may be NULL) gets the tallies.
- * Returns 0, or -ECANCELED with the status set. */
-int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tally *sum);
+/* Whether the phase that has just ended, of at most `limit` steps a worker, did what it should.
+ * `sum` (may be NULL) gets the tallies. Returns 0, or -ECANCELED with the status set. */
+int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, uint64_t limit,
+                        struct pb_tally *sum);
 int pb_cell_judge_audit(struct pb_cell *cell, const struct pb_audit_result *audit);
 
 /* What the spec's texts say. */

@@ -8,18 +8,21 @@
 #include "runner/cell_internal.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 enum {
     AUDIT_STEPS = 100 * 1000,  /* a worker's steps under audit, but for traces: these are whole */
     RECHECK_STEPS = 20 * 1000, /* the same behind the timed windows, on the used heap */
     AUDIT_CHECKPOINTS = 256,
     REPLAYS = 3,        /* of a trace, to warm up */
-    BATCH_LEAST = 8,    /* steps */
+    BODY_LEAST = 20,    /* batches of all workers: with fewer there is no median */
     PRETOUCH_SLACK = 8, /* one part in 8 on top, and 1 MiB */
-    PRETOUCH_LEAST = 1 << 20
+    PRETOUCH_LEAST = 1 << 20,
+    TOUCHED_PAGES = 2 /* of a block: its header's, and that of the bytes that are written */
 };
 
 static const double BATCH_QUANTA = 50.0; /* or the clock's own cost as often: at most 2 % of it */
+static const double BATCH_SPARE = 1.25;  /* aimed at, as BODY may be faster than the warm-up */
 static const double BODY_SHARE = 0.25;   /* of the stream's steps */
 static const double OPEN_SECONDS = 0.5;  /* before the scale */
 static const double LONG_REPLAY_NS = 0.5e9; /* longer: one replay is the warm-up */
@@ -68,19 +71,34 @@ static int cell_audit(struct pb_cell *cell, uint64_t limit, struct pb_audit_resu
     return error;
 }
 
+/* Of small blocks all that is live, of large ones the pages that the workload writes to. */
+static uint64_t bytes_written_to(const struct pb_case *c)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t live = c->live_peak_bytes, most = c->expected_blocks * TOUCHED_PAGES * page;
+    if (live == 0)
+        live = (uint64_t)c->expected_blocks * c->block_bytes;
+    return live < most ? live : most;
+}
+
 /* Memory that the strategy held in the audit and gave back is the machine's again, and a first
  * touch of a guest's page costs an exit to its host: takes as much, touches it and gives it back.
- * Without an audit, as much as the workload says that it will hold. */
+ * Without an audit, as much as the workload says that it will write to. Never more than the machine
+ * can spare: what it has no room for would end the process, and be blamed on the strategy. */
 static void cell_pretouch(struct pb_cell *cell)
 {
-    uint64_t bytes = cell->c.live_peak_bytes, most = cell->spec->memory_limit;
-    if (bytes == 0)
-        bytes = cell->c.expected_blocks * cell->c.block_bytes;
+    uint64_t bytes = bytes_written_to(&cell->c), most = cell->spec->memory_limit;
     if (cell->audited && cell->audit.rss_peak_bytes > cell->audit.rss_end_bytes)
         bytes = cell->audit.rss_peak_bytes - cell->audit.rss_end_bytes;
     bytes += bytes / PRETOUCH_SLACK + PRETOUCH_LEAST;
+    bytes = most != 0 && bytes > most ? most : bytes;
+    if (bytes > cell->spare_bytes) {
+        pb_cell_warn(cell, "nothing was pretouched: it would be more than a quarter of the memory "
+                           "that there is, and first touches may cost more");
+        return;
+    }
     pb_limit_off(&cell->limit);
-    cell->pretouched_bytes = pb_setup_pretouch(most != 0 && bytes > most ? most : bytes);
+    cell->pretouched_bytes = pb_setup_pretouch(bytes);
     pb_limit_on(&cell->limit);
 }
 
@@ -93,7 +111,7 @@ static int cell_warm_up(struct pb_cell *cell)
     int error = 0;
     for (unsigned i = 0; error == 0 && i < most && !session->warm.steady; i++) {
         pb_session_run(&cell->session, PB_PHASE_WARM, cell->loop, UINT64_MAX);
-        error = pb_cell_judge_phase(cell, PB_PHASE_WARM, NULL);
+        error = pb_cell_judge_phase(cell, PB_PHASE_WARM, UINT64_MAX, NULL);
         if (pb_clock_ns(first->ended - first->go) > LONG_REPLAY_NS)
             break;
     }
@@ -117,7 +135,7 @@ int pb_cell_rate(struct pb_cell *cell, double *seconds)
 {
     pb_session_run(&cell->session, PB_PHASE_RATE, cell->loop, UINT64_MAX);
     *seconds = pb_cell_wall_ns(cell) * 1e-9;
-    return pb_cell_judge_phase(cell, PB_PHASE_RATE, &cell->result->rate);
+    return pb_cell_judge_phase(cell, PB_PHASE_RATE, UINT64_MAX, &cell->result->rate);
 }
 
 /* Steps of the first worker's that are `share` of its stream. */
@@ -126,27 +144,28 @@ static uint64_t share_of_stream(const struct pb_cell *cell, double share)
     return (uint64_t)((double)cell->workload->steps(&cell->workers[0]) * share);
 }
 
-/* The batches are as long as the clock needs them. A replay of several workers has none: it cannot
- * be cut, and its batches would time how long the workers wait for each other. */
+/* The batches are as long as the clock needs them, in whole periods of the workload. Where steps
+ * wait for other workers there are none: they would time how long. */
 static int cell_body(struct pb_cell *cell)
 {
     const struct pb_clock *clock = pb_clock_open();
     struct pb_session *session = &cell->session;
-    double least_ns = BATCH_QUANTA * fmax(clock->quantum_ns, clock->overhead_ns);
-    double steps = session->warm.ns_a_step > 0.0 ? ceil(least_ns / session->warm.ns_a_step) : 0.0;
-    session->batch = (uint64_t)fmax(steps, BATCH_LEAST);
+    cell->batch_ns = BATCH_QUANTA * fmax(clock->quantum_ns, clock->overhead_ns);
+    session->batch =
+        pb_batch_steps(cell->batch_ns * BATCH_SPARE, session->warm.ns_a_step, cell->c.period);
     uint64_t limit = share_of_stream(cell, BODY_SHARE) / session->batch * session->batch;
-    if (limit == 0 || (pb_cell_is_trace(cell) && cell->n > 1))
+    bool waits = (cell->workload->flags & PB_WORKLOAD_STEPS_WAIT) != 0 && cell->n > 1;
+    if (limit / session->batch * cell->n < BODY_LEAST || waits)
         return 0;
     pb_session_run(session, PB_PHASE_BODY, cell->loop, limit);
-    return pb_cell_judge_phase(cell, PB_PHASE_BODY, NULL);
+    return pb_cell_judge_phase(cell, PB_PHASE_BODY, limit, NULL);
 }
 
 static int cell_sampled(struct pb_cell *cell)
 {
     struct pb_tally tail = {0};
     pb_session_run(&cell->session, PB_PHASE_TAIL, cell->loop, UINT64_MAX);
-    int error = pb_cell_judge_phase(cell, PB_PHASE_TAIL, &tail);
+    int error = pb_cell_judge_phase(cell, PB_PHASE_TAIL, UINT64_MAX, &tail);
     cell->tail_tally = tail;
     if (error == 0 && tail.hash != cell->result->rate.hash)
         return pb_cell_refuse(cell, PB_FAILED,
@@ -158,8 +177,12 @@ static int cell_sampled(struct pb_cell *cell)
 static int cell_open_loop(struct pb_cell *cell)
 {
     double steps = cell->session.arrival.rate * OPEN_SECONDS * cell->spec->scale;
-    pb_session_run(&cell->session, PB_PHASE_OPEN, cell->loop, (uint64_t)fmax(steps, 1.0));
-    return pb_cell_judge_phase(cell, PB_PHASE_OPEN, NULL);
+    uint64_t limit = (uint64_t)fmax(steps, 1.0);
+    if (cell->session.open_hists == NULL)
+        return pb_cell_refuse(cell, PB_FAILED,
+                              "arrival: steps that come at no rate are no open loop");
+    pb_session_run(&cell->session, PB_PHASE_OPEN, cell->loop, limit);
+    return pb_cell_judge_phase(cell, PB_PHASE_OPEN, limit, NULL);
 }
 
 int pb_cell_tail(struct pb_cell *cell)

@@ -12,6 +12,13 @@
 const char *const pb_status_names[] = {"ok",      "failed",  "crashed",     "timeout", "oom",
                                        "corrupt", "skipped", "unavailable", NULL};
 
+void pb_cell_warn(struct pb_cell *cell, const char *text)
+{
+    char *warn = cell->result->warn;
+    size_t used = strlen(warn);
+    snprintf(warn + used, sizeof cell->result->warn - used, "%s%s", used > 0 ? "\n" : "", text);
+}
+
 void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum)
 {
     *sum = (struct pb_tally){0};
@@ -27,16 +34,22 @@ void pb_cell_add_tallies(const struct pb_cell *cell, struct pb_tally *sum)
     }
 }
 
-/* Every worker did all of its stream. */
-static bool all_steps_done(const struct pb_cell *cell, enum pb_phase phase)
+/* Every worker did all of its stream, up to `limit` steps; of BODY the whole batches in them. */
+static bool all_steps_done(const struct pb_cell *cell, enum pb_phase phase, uint64_t limit)
 {
-    for (unsigned i = 0; i < cell->n; i++)
-        if (cell->session.windows[phase][i].steps != cell->workload->steps(&cell->workers[i]))
+    for (unsigned i = 0; i < cell->n; i++) {
+        uint64_t steps = cell->workload->steps(&cell->workers[i]);
+        steps = limit < steps ? limit : steps;
+        if (phase == PB_PHASE_BODY)
+            steps -= steps % cell->session.batch;
+        if (cell->session.windows[phase][i].steps != steps)
             return false;
+    }
     return true;
 }
 
-int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tally *sum)
+int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, uint64_t limit,
+                        struct pb_tally *sum)
 {
     struct pb_tally tally;
     char message[160];
@@ -54,10 +67,12 @@ int pb_cell_judge_phase(struct pb_cell *cell, enum pb_phase phase, struct pb_tal
         snprintf(message, sizeof message, "%" PRIu64 " allocations returned NULL", tally.exhausted);
         return pb_cell_refuse(cell, PB_OOM, message);
     }
-    if (phase != PB_PHASE_RATE && phase != PB_PHASE_TAIL)
-        return 0; /* of as many steps as it got to */
-    if (!all_steps_done(cell, phase))
+    if (phase == PB_PHASE_WARM)
+        return 0; /* of as many steps as it took */
+    if (!all_steps_done(cell, phase, limit))
         return pb_cell_refuse(cell, PB_FAILED, "a worker ended before its stream did");
+    if (phase != PB_PHASE_RATE && phase != PB_PHASE_TAIL)
+        return 0; /* where a part ends, allocations and frees need not */
     uint64_t steps = pb_cell_steps(cell) * cell->workload->step_workers;
     if (tally.allocs + tally.frees + tally.reallocs != steps * cell->workload->step_calls ||
         (cell->workload->step_calls == 2 && tally.allocs != tally.frees)) {
@@ -201,11 +216,23 @@ static void forget_others(struct pb_heap_stats *stats, const struct pb_heap_stat
             *values[i] = *values[i] > before[i] ? *values[i] - before[i] : 0;
 }
 
+/* NAN where nothing was sampled, or the thread's rseq area was not there to tell. */
+static double rseq_hits(const struct pb_cell *cell)
+{
+    double hits = 0.0;
+    if (cell->session.samples == NULL || cell->session.mark != PB_MARK_RSEQ)
+        return (double)NAN;
+    for (unsigned i = 0; i < cell->n; i++)
+        hits += (double)cell->session.samples[i].hits;
+    return hits;
+}
+
 static void probe_values(struct pb_cell *cell)
 {
     struct pb_cell_result *result = cell->result;
     const struct pb_session *s = &cell->session;
     bool sampled = s->samples != NULL;
+    char warn[160] = "";
     struct pb_observation o = {.workers = cell->n,
                                .step_workers = cell->workload->step_workers,
                                .makespan = (cell->workload->flags & PB_WORKLOAD_OWN_THREADS) != 0,
@@ -213,16 +240,18 @@ static void probe_values(struct pb_cell *cell)
                                .tail = sampled ? s->windows[PB_PHASE_TAIL] : NULL,
                                .rate_tally = result->rate,
                                .tail_tally = cell->tail_tally,
+                               .hits = rseq_hits(cell),
                                .open = pb_cell_is_open(cell) ? s->windows[PB_PHASE_OPEN] : NULL,
-                               .arrival_rate = s->arrival.rate,
+                               .batch = s->batch,
+                               .batch_ns = cell->batch_ns,
                                .paths = result->paths,
                                .warm = pb_cell_is_cold(cell) ? NULL : &s->warm,
                                .pretouched_bytes = cell->pretouched_bytes,
                                .audit = cell->audited ? &cell->audit : NULL,
                                .watch = &cell->watch,
                                .stats = stats_of_window(cell),
-                               .warn = result->warn,
-                               .warn_size = sizeof result->warn};
+                               .warn = warn,
+                               .warn_size = sizeof warn};
     memcpy(o.hists, result->hists, sizeof o.hists);
     const struct pb_probe *probe;
     size_t value = 0;
@@ -234,6 +263,8 @@ static void probe_values(struct pb_cell *cell)
                       sampled ? s->hook_states[PB_PHASE_TAIL][i] : NULL, result->values + value);
         value += metrics;
     }
+    if (warn[0] != '\0')
+        pb_cell_warn(cell, warn);
 }
 
 static void describe_placement(const struct pb_cell *cell, char *out, size_t size)
@@ -242,6 +273,20 @@ static void describe_placement(const struct pb_cell *cell, char *out, size_t siz
     for (unsigned i = 0; cell->placement.bound && i < cell->n && used < size; i++)
         used += (size_t)snprintf(out + used, size - used, "%sP#%u", i == 0 ? "" : ",",
                                  cell->placement.os_index[i]);
+}
+
+/* A library serves the whole process, which the harness's own libraries have run in by then. */
+static void warn_of_cold(struct pb_cell *cell)
+{
+    struct pb_variant behind;
+    char message[256];
+    unsigned capabilities = cell->variant.ops->capabilities;
+    if (cell->variant.backing[0] != '\0' &&
+        pb_variant_parse(cell->variant.backing, &behind, message, sizeof message) == 0)
+        capabilities |= behind.ops->capabilities;
+    if (pb_cell_is_cold(cell) && (capabilities & PB_CAP_LIBRARY) != 0)
+        pb_cell_warn(cell, "cold is not untouched: a library's heap is the process's, and the "
+                           "harness's libraries had used it before the window");
 }
 
 void pb_cell_finish(struct pb_cell *cell)
@@ -263,6 +308,7 @@ void pb_cell_finish(struct pb_cell *cell)
         snprintf(result->version, sizeof result->version, "poolbench");
     describe_placement(cell, result->placement, sizeof result->placement);
     probe_values(cell);
+    warn_of_cold(cell);
 }
 
 void pb_cell_result_free(struct pb_cell_result *result)

@@ -203,6 +203,7 @@ static const struct flag_word workload_words[] = {
     {PB_WORKLOAD_REMOTE_FREE, "blocks are freed by other workers, where there are any"},
     {PB_WORKLOAD_OWN_THREADS, "the data say how many workers"},
     {PB_WORKLOAD_MANY_BLOCKS, "more than one live block a worker"},
+    {PB_WORKLOAD_STEPS_WAIT, "steps wait for other workers: no open loop, no batches of several"},
     {0, NULL},
 };
 

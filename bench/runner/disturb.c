@@ -31,7 +31,7 @@ const struct pb_disturb_rule pb_disturb_rules[] = {
         {"gaps", "gap_share", 0.10,
          "more than 10 % of 2 ms beside the window were gaps that nothing explains; a timer's tick "
          "alone is 1 to 3 %"},
-    [RULE_MARKED] = {"marked", "marked_share", 0.01,
+    [RULE_MARKED] = {"marked", "preempted_share", 0.01,
                      "more than 1 % of the timed calls were preempted within: p99 would be theirs"},
     [RULE_BEFORE] = {"sentinel-before", "sentinel_before_ns", 2,
                      "the workers' lines took twice the run's best time before the window"},

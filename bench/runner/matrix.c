@@ -21,16 +21,18 @@ static const char *const starts[] = {"warm", "cold", NULL};
 /* Values of the form KIND:NUMBER, and the one without a number. */
 struct numbered {
     const char *what, *plain, *kinds[3], *allowed;
-    unsigned long max;
+    unsigned long min, max;
 };
 static const struct numbered arrivals = {
     "arrival",
     "closed",
     {"poisson", "fixed", NULL},
     "closed, poisson:N, fixed:N (steps a second of each worker, 1 to 10000000)",
+    1,
     10000000};
 static const struct numbered delays = {
-    "delay", "none", {"slow", "lock", NULL}, "none, slow:NS, lock:NS (1 to 1000000 ns)", 1000000};
+    "delay", "none", {"slow", "lock", NULL}, "none, slow:NS, lock:NS (0 to 1000000 ns)",
+    0,       1000000};
 
 void pb_list_append(char *out, size_t size, const char *name)
 {
@@ -105,7 +107,7 @@ static int numbered(const struct numbered *n, const char *text, char *out, size_
             continue;
         char *end;
         unsigned long value = strtoul(digits, &end, 10);
-        known = *end == '\0' && value >= 1 && value <= n->max;
+        known = *end == '\0' && value >= n->min && value <= n->max;
         snprintf(out, size, "%s:%lu", n->kinds[i], value);
     }
     if (!known)

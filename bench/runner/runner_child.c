@@ -19,22 +19,23 @@ static uint64_t memory_limit(const struct pb_work *s)
     return pb_suite_sanitizer[0] == '\0' ? s->matrix->settings.memory_limit : 0;
 }
 
-/* What the child reads: the spec, the limit that it sets itself, the events that it counts, and the
- * seed of its setup.
+/* What the child reads: the spec, the limit that it sets itself, the events that it counts and
+ * whose turn it is of their groups, and the seed of its setup.
  * malloc'ed.
  */
-static char *child_input(const struct pb_work *s, const struct pb_cell_spec *spec,
+static char *child_input(const struct pb_work *s, const struct pb_plan_slot *slot,
                          const struct pb_plan_setup *setup)
 {
     struct pb_perf_set set;
     char events[PB_PERF_TEXT_MAX], message[PB_MESSAGE_MAX];
-    json_t *json = pb_wire_spec_to_json(spec);
+    json_t *json = pb_wire_spec_to_json(&s->plan->cells[slot->cell].spec);
     if (json == NULL)
         return NULL;
     if (pb_perf_parse(s->matrix->settings.counters, &set, message, sizeof message) != 0 ||
         pb_perf_to_text(&set, events, sizeof events) != 0)
         events[0] = '\0';
     json_object_set_new(json, "counters", json_string(events));
+    json_object_set_new(json, "turn", json_integer((json_int_t)slot->block));
     json_object_set_new(json, "memory_limit", json_integer((json_int_t)memory_limit(s)));
     json_object_set_new(json, "setup", json_pack("{s:I}", "seed", (json_int_t)setup->seed));
     char *text = json_dumps(json, JSON_COMPACT);
@@ -58,7 +59,7 @@ int pb_work_child(struct pb_work *s, const struct pb_plan_slot *slot, struct pb_
     struct pb_variant variant;
     char library[PATH_MAX];
     const struct pb_plan_setup setup = pb_plan_setup(s->plan, slot);
-    char *input = child_input(s, spec, &setup);
+    char *input = child_input(s, slot, &setup);
     int error = input != NULL ? pb_variant_parse(spec->variant, &variant, outcome->reason,
                                                  sizeof outcome->reason)
                               : -ENOMEM;

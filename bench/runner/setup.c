@@ -3,13 +3,16 @@
 #include "runner/setup.h"
 
 #include "engine/rng.h"
+#include "runner/machine_read.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <unistd.h>
 
-enum { BRK_STEP = 16 };
+enum { BRK_STEP = 16, SPARE_SHARE = 4 };
 
 void pb_setup_draw(struct pb_setup *setup)
 {
@@ -42,6 +45,17 @@ void pb_setup_apply(struct pb_setup *setup)
     if (setup->brk_pad != 0 && sbrk((intptr_t)setup->brk_pad) == (void *)-1)
         setup->brk_pad = 0;
     setup->aslr = has_aslr();
+}
+
+uint64_t pb_setup_spare(const char *root)
+{
+    char available[64];
+    double bytes = (double)NAN, allowed = (double)NAN;
+    if (pb_read_field(root, "/proc/meminfo", "MemAvailable", available, sizeof available))
+        bytes = strtod(available, NULL) * 1024.0;
+    pb_read_cgroup(root, true, &allowed);
+    bytes = fmin(bytes, allowed); /* NAN does not count */
+    return isfinite(bytes) ? (uint64_t)bytes / SPARE_SHARE : 0;
 }
 
 uint64_t pb_setup_pretouch(uint64_t bytes)

@@ -28,6 +28,10 @@ void pb_setup_draw(struct pb_setup *setup);
  * becomes 0. */
 void pb_setup_apply(struct pb_setup *setup);
 
+/* A quarter of the memory that there is: of MemAvailable, or of what our cgroups allow where that
+ * is less; 0 if neither is told. `root` is "", or a recorded tree's. */
+uint64_t pb_setup_spare(const char *root);
+
 /* Maps `bytes`, writes to each page and unmaps it again. Returns the bytes, 0 if the system
  * refused. */
 uint64_t pb_setup_pretouch(uint64_t bytes);

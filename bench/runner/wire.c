@@ -232,6 +232,18 @@ static int put_hists(json_t *hist, struct pb_hist *const *hists)
     return error;
 }
 
+/* Each of the lines. */
+static int put_warnings(json_t *warn, const char *lines)
+{
+    int error = 0;
+    while (*lines != '\0') {
+        size_t length = strcspn(lines, "\n");
+        error |= json_array_append_new(warn, json_stringn(lines, length));
+        lines += length + (lines[length] != '\0');
+    }
+    return error;
+}
+
 /* Metrics by key; the infinite ones go to `warn`. */
 static int put_metrics(json_t *m, json_t *warn, const double *values)
 {
@@ -258,8 +270,7 @@ static int put_figures(json_t *object, const struct pb_cell_result *result)
     error |= json_object_set_new(ops, "steps", json_integer((json_int_t)result->steps));
     error |= put_fields(audit, tally_fields, &result->audit);
     error |= put_metrics(m, warn, result->values);
-    if (result->warn[0] != '\0')
-        error |= json_array_append_new(warn, json_string(result->warn));
+    error |= put_warnings(warn, result->warn);
     error |= put_hists(hist, result->hists);
     error |= json_object_set_new(object, "ops", ops);
     error |= json_object_set_new(object, "audit_ops", audit);

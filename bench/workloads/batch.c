@@ -352,6 +352,7 @@ static int batch_setup(struct pb_case *c, char *message, size_t message_size)
     c->block_bytes = (size_t)options->size;
     c->expected_blocks = (size_t)c->workers * n;
     c->live_peak_bytes = c->workers * n * options->size;
+    c->period = n;
     return error;
 }
 

@@ -139,7 +139,8 @@ PB_INLINE void trace_free(struct trace_call call, struct trace_object *o,
     call.release(call.w->heap, call.w->thread, o->base, (size_t)o->bytes + o->extra);
     if (call.timing != NULL) {
         call.timing->free_ticks = pb_timed_end(begin, &call.timing->free_path);
-        /* the slot's event before a free allocated the object, or resized it last */
+        /* the slot's event before a free allocated the object, or resized it last: what its freer
+         * resized counts as local, whoever allocated it, as a resize may have moved it */
         call.timing->free_path |= e->after != 0 ? PB_PATH_REMOTE : 0u;
         call.timing->made = PB_TIMED_FREE;
     }
@@ -349,7 +350,7 @@ const struct pb_workload pb_workload_trace = {
     .options = trace_table,
     .option_bytes = sizeof(struct trace_options),
     .flags = PB_WORKLOAD_MIXED_SIZES | PB_WORKLOAD_REMOTE_FREE | PB_WORKLOAD_OWN_THREADS |
-             PB_WORKLOAD_MANY_BLOCKS,
+             PB_WORKLOAD_STEPS_WAIT | PB_WORKLOAD_MANY_BLOCKS,
     .workers = trace_workers,
     .setup = trace_setup,
     .steps = pb_stream_steps,

@@ -73,7 +73,9 @@ enum pb_workload_flag {
     PB_WORKLOAD_MIXED_SIZES = 1 << 0, /* fixed-size strategies need a bank */
     PB_WORKLOAD_REMOTE_FREE = 1 << 1, /* blocks are freed by other workers, when there are any */
     PB_WORKLOAD_OWN_THREADS = 1 << 2, /* the data say how many workers (a trace); the axis is ignored */
-    PB_WORKLOAD_MANY_BLOCKS = 1 << 3  /* more than one live block a worker */
+    PB_WORKLOAD_MANY_BLOCKS = 1 << 3, /* more than one live block a worker */
+    PB_WORKLOAD_STEPS_WAIT = 1 << 4   /* steps wait for other workers, when there are any: how long one
+                                         takes is not the strategy's alone */
 };
 
 /* What setup is given and what it returns. */
@@ -90,6 +92,8 @@ struct pb_case {
     size_t block_bytes;      /* the one size requested, 0 = mixed */
     size_t expected_blocks;  /* most live blocks over all workers */
     uint64_t live_peak_bytes; /* most live requested bytes, 0 = not known beforehand */
+    uint64_t period; /* steps after which work of another kind comes round again, as a batch's frees;
+                        0: each step does its own */
 };
 
 struct pb_workload {

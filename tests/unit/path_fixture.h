@@ -33,7 +33,7 @@ static inline bool open_unattached(const char *text, size_t bytes, unsigned thre
     struct pb_variant variant;
     const struct pb_heap_request request = {bytes, threads, 0};
     char message[200] = "";
-    pb_path_delays = (struct pb_path_delays){slow_ns, lock_ns};
+    pb_path_delays = (struct pb_path_delays){.slow_ns = slow_ns, .lock_ns = lock_ns};
     slow_waits = lock_waits = 0;
     assert_int_equal(pb_variant_parse(text, &variant, message, sizeof message), 0);
     int error = pb_variant_open(&variant, &request, &opened, message, sizeof message);
@@ -49,7 +49,7 @@ static inline bool open_unattached(const char *text, size_t bytes, unsigned thre
 static inline void close_detached(void)
 {
     pb_variant_close(&opened);
-    pb_path_delays = (struct pb_path_delays){0, 0};
+    pb_path_delays = (struct pb_path_delays){.slow_ns = 0};
 }
 
 static inline bool open_delayed(const char *text, size_t bytes, uint64_t slow_ns, uint64_t lock_ns)

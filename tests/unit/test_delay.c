@@ -55,7 +55,7 @@ static void ours_are_delayed_where_they_have_something_to_delay_and_run_where_no
 static void the_plan_says_so(void **state)
 {
     static const char text[] = "blocks = 1\n[axes]\nalloc = [\"pool\", \"malloc\"]\n"
-                               "delay = [\"none\", \"slow:100\", \"lock:100\"]\n"
+                               "delay = [\"none\", \"slow:100\", \"lock:0\"]\n"
                                "[[workload]]\nname = \"pair\"\n";
     struct pb_plan *plan;
     unsigned skipped = 0;

@@ -134,21 +134,24 @@ static void who_is_left_alone_is_mostly_not_marked(void **state)
     assert_true(hits < QUIET_TIMES / 10);
 }
 
-static void a_page_fault_is_a_switch(void **state)
+/* It is the strategy's own cost. Not all: the machine may take the processor away at any time. */
+static void a_page_fault_is_no_switch(void **state)
 {
     struct pb_mark mark;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned switched = 0;
     (void)state;
     volatile unsigned char *at =
-        mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, TIMES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(at != MAP_FAILED);
     pb_mark_begin(&mark, PB_MARK_SWITCHES);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < TIMES; i++) {
         at[i * page] = 1;
-        assert_true(pb_mark_has_switched(&mark));
+        switched += pb_mark_has_switched(&mark);
     }
+    assert_true(switched < TIMES / 2);
     pb_mark_end(&mark);
-    munmap((void *)(uintptr_t)at, 4 * page);
+    munmap((void *)(uintptr_t)at, TIMES * page);
 }
 
 static void without_an_area_nothing_is_hit(void **state)
@@ -205,7 +208,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_sleep_is_marked),
         cmocka_unit_test(a_migration_is_marked),
         cmocka_unit_test(who_is_left_alone_is_mostly_not_marked),
-        cmocka_unit_test(a_page_fault_is_a_switch),
+        cmocka_unit_test(a_page_fault_is_no_switch),
         cmocka_unit_test(without_an_area_nothing_is_hit),
         cmocka_unit_test(the_area_is_left_as_it_was),
         cmocka_unit_test(a_library_told_not_to_register_leaves_switches),

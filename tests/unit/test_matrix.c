@@ -339,6 +339,7 @@ static void a_bad_option_of_the_command_line_is_named(void **state)
         {"arrival", "poisson:1x", "--arrival: unknown arrival 'poisson:1x'"},
         {"arrival", "burst:10", "--arrival: unknown arrival 'burst:10'"},
         {"delay", "slow:-1", "--delay: unknown delay 'slow:-1'; allowed: none, slow:NS, lock:NS"},
+        {"delay", "lock:", "--delay: unknown delay 'lock:'"},
         {"delay", "lock:1000001", "--delay: unknown delay 'lock:1000001'"},
         {"blocks", "0", "--blocks: '0' is out of range; allowed: 1 "},
         {"retries", "-1", "--retries: '-1' is not a value of it; allowed: 0 "},

@@ -51,6 +51,18 @@ static void clean_percentiles_stand_beside_the_whole(void **state)
     assert_near(latency(&o, "marked_share"), 1995.0 / 100100.0);
 }
 
+static void what_rseq_alone_says_has_a_share_of_its_own(void **state)
+{
+    (void)state;
+    struct pb_observation o = an_observation();
+    fill(&o, PB_VIEW_ALLOC, NS_A_US, 1000);
+    fill(&o, PB_VIEW_FREE, NS_A_US, 1000);
+    o.hits = 10.0;
+    assert_near(latency(&o, "preempted_share"), 0.005);
+    o.hits = (double)NAN; /* no rseq */
+    assert_true(isnan(latency(&o, "preempted_share")));
+}
+
 static void ways_have_their_share_and_their_percentiles(void **state)
 {
     (void)state;
@@ -111,6 +123,21 @@ static void a_body_is_in_nanoseconds_and_finer_than_the_clock(void **state)
     assert_true(body(&o, "body_p50") > 0.0);
 }
 
+static void batches_that_are_too_short_for_the_clock_have_no_percentiles(void **state)
+{
+    (void)state;
+    struct pb_observation o = an_observation();
+    fill(&o, PB_VIEW_BODY, 1000, 1000); /* 8 steps of 1 ns: 8 ns a batch */
+    o.batch = 8;
+    o.batch_ns = 7.9;
+    assert_true(fabs(body(&o, "body_p50") - 1.0) < 0.01);
+    o.batch_ns = 50.0;
+    assert_true(isnan(body(&o, "body_p10")) && isnan(body(&o, "body_p50")));
+    assert_true(isnan(body(&o, "body_p90")));
+    assert_near(body(&o, "body_steps"), 8.0);
+    assert_near(body(&o, "body_batches"), 1000.0);
+}
+
 /* Methodology R13. */
 static void neither_view_is_made_of_the_other(void **state)
 {
@@ -131,8 +158,11 @@ static double open_loop(const struct pb_observation *o, const char *key)
 static void an_open_loop_has_its_rate_and_its_late_steps(void **state)
 {
     struct pb_window windows[] = {
-        {.begun = 0, .ended = pb_clock_ticks(1e9), .steps = 9000, .late = 900},
-        {.begun = 0, .ended = pb_clock_ticks(2e9), .steps = 21000, .late = 0}};
+        {.due_last = pb_clock_ticks(0.9e9),
+         .over = pb_clock_ticks(1e9),
+         .steps = 9001,
+         .late = 900},
+        {.due_last = pb_clock_ticks(1.5e9), .over = pb_clock_ticks(2e9), .steps = 21001}};
     (void)state;
     struct pb_observation o = an_observation();
     o.workers = 2;
@@ -140,14 +170,15 @@ static void an_open_loop_has_its_rate_and_its_late_steps(void **state)
     fill(&o, PB_VIEW_OPEN, 7000 * NS_A_US, 1000);
     assert_true(isnan(open_loop(&o, "open_p50"))); /* a closed loop */
     o.open = windows;
-    o.arrival_rate = 12500.0;
     assert_true(open_loop(&o, "open_p90") < 1.01 * NS_A_US);
     assert_true(open_loop(&o, "open_p99") >= 7000.0 * NS_A_US);
     assert_near(open_loop(&o, "open_max"), 7000.0 * NS_A_US);
     assert_near(open_loop(&o, "open_samples"), 30000.0);
     assert_true(fabs(open_loop(&o, "open_rate") - 10000.0) < 0.01); /* all steps over all time */
     assert_true(fabs(open_loop(&o, "open_rate_share") - 0.8) < 1e-6);
-    assert_near(open_loop(&o, "open_late_share"), 0.03);
+    assert_true(fabs(open_loop(&o, "open_late_share") - 900.0 / 30002.0) < 1e-9);
+    windows[1].steps = 99; /* too few to tell */
+    assert_true(isnan(open_loop(&o, "open_rate")) && isnan(open_loop(&o, "open_rate_share")));
 }
 
 static void no_step_of_an_open_loop_is_finer_than_the_clock(void **state)
@@ -162,7 +193,7 @@ static void no_step_of_an_open_loop_is_finer_than_the_clock(void **state)
 
 static void a_warm_up_has_a_verdict_where_it_could_have_one(void **state)
 {
-    struct pb_warm_up warm = {.n = 7, .steady = true};
+    struct pb_warm_up warm = {.n = 7, .steady = true, .judged = true};
     (void)state;
     struct pb_observation o = an_observation();
     o.pretouched_bytes = 4096;
@@ -174,7 +205,7 @@ static void a_warm_up_has_a_verdict_where_it_could_have_one(void **state)
     assert_near(value_of("warmup", &o, NULL, NULL, "warm_windows"), 7.0);
     warm.steady = false;
     assert_near(value_of("warmup", &o, NULL, NULL, "steady"), 0.0);
-    warm.n = 1; /* one long replay */
+    warm.judged = false; /* one long replay, or too short a stream */
     assert_true(isnan(value_of("warmup", &o, NULL, NULL, "steady")));
 }
 
@@ -183,9 +214,11 @@ int main(void)
     pb_clock_open();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clean_percentiles_stand_beside_the_whole),
+        cmocka_unit_test(what_rseq_alone_says_has_a_share_of_its_own),
         cmocka_unit_test(ways_have_their_share_and_their_percentiles),
         cmocka_unit_test(a_strategy_that_says_no_ways_has_no_misses),
         cmocka_unit_test(a_body_is_in_nanoseconds_and_finer_than_the_clock),
+        cmocka_unit_test(batches_that_are_too_short_for_the_clock_have_no_percentiles),
         cmocka_unit_test(neither_view_is_made_of_the_other),
         cmocka_unit_test(an_open_loop_has_its_rate_and_its_late_steps),
         cmocka_unit_test(no_step_of_an_open_loop_is_finer_than_the_clock),

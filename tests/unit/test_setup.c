@@ -14,7 +14,11 @@
 #include "runner/machine.h"
 #include "runner/setup.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void the_same_seed_draws_the_same(void **state)
@@ -108,6 +112,38 @@ static void pretouched_memory_is_touched_and_given_back(void **state)
     test_free((void *)(uintptr_t)kept);
 }
 
+static void write_below(const char *root, const char *path, const char *text)
+{
+    char whole[300];
+    snprintf(whole, sizeof whole, "%s%s", root, path);
+    for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')) != NULL; *at++ = '/') {
+        *at = '\0';
+        mkdir(whole, 0755);
+    }
+    FILE *file = fopen(whole, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* A quarter of the least of what the machine and the cgroups have. */
+static void what_can_be_spared_is_a_quarter_of_what_there_is(void **state)
+{
+    char root[] = "/tmp/poolbench-setup-XXXXXX", command[80];
+    (void)state;
+    assert_non_null(mkdtemp(root));
+    assert_int_equal(pb_setup_spare(root), 0);
+    write_below(root, "/proc/meminfo", "MemTotal: 9999 kB\nMemAvailable:    4096 kB\n");
+    assert_int_equal(pb_setup_spare(root), 1 << 20);
+    write_below(root, "/proc/self/cgroup", "0::/a/b\n");
+    write_below(root, "/sys/fs/cgroup/a/b/memory.max", "max\n");
+    assert_int_equal(pb_setup_spare(root), 1 << 20);
+    write_below(root, "/sys/fs/cgroup/a/memory.max", "2097152\n");
+    assert_int_equal(pb_setup_spare(root), 512 << 10);
+    snprintf(command, sizeof command, "rm -r %s", root);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +151,7 @@ int main(void)
         cmocka_unit_test(pads_fill_their_ranges),
         cmocka_unit_test(pads_move_the_break_and_leave_nothing_resident),
         cmocka_unit_test(what_the_system_refuses_is_not_there),
+        cmocka_unit_test(what_can_be_spared_is_a_quarter_of_what_there_is),
         cmocka_unit_test(pretouched_memory_is_touched_and_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

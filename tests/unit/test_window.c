@@ -201,6 +201,7 @@ static void hooks_surround_timed_windows_alone(void **state)
         assert_null(session.hook_states[phase][0]);
     }
     assert_int_equal(stateless_calls, 3 * WORKERS);
+    assert_int_equal(rate_calls, 2 * WORKERS); /* not around TAIL */
     close_session(&session);
 }
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "engine/window_internal.h"
 #include "stall_script.h"
 
 #include <math.h>
@@ -29,6 +30,43 @@ static void steps_that_were_due_before_their_worker_was_free_are_late(void **sta
     close_session(&session);
 }
 
+/* Of 1000 steps, 100 us apart, the last one ends some microseconds after it is due. */
+static void a_schedule_that_is_kept_takes_its_own_time(void **state)
+{
+    struct pb_session session = {.arrival = {.rate = 10000.0}, .now = fake_now};
+    (void)state;
+    fake_ns = 0;
+    stall_at = UINT64_MAX;
+    open_session(&session, 1);
+    scripts[0].steps = 1000;
+    pb_session_run(&session, PB_PHASE_OPEN, &stalling, UINT64_MAX);
+    const struct pb_window *w = &session.windows[PB_PHASE_OPEN][0];
+    double intended = pb_clock_ns(w->due_last - w->due_first);
+    assert_true(fabs(intended - 999 * 100.0 * US) < 1000.0);
+    assert_true(w->over > w->due_last && pb_clock_ns(w->over - w->due_last) < 20.0 * US);
+    close_session(&session);
+}
+
+/* The first gap of a Poisson process is as any other: of 32, some are longer than the mean. */
+static void the_first_moment_is_drawn_as_the_others(void **state)
+{
+    enum { FIRST = 1 << 16, SEEDS = 16 };
+    (void)state;
+    for (int poisson = 0; poisson < 2; poisson++) {
+        struct pb_session session = {.arrival = {.rate = 10000.0, .poisson = poisson != 0}};
+        double mean = 100.0 * US * 256 / pb_clock_ns(1);
+        unsigned longer = 0;
+        open_session(&session, 2);
+        for (session.seed = 0; session.seed < SEEDS; session.seed++) {
+            assert_int_equal(pb_prepare_open(&session, &arena), 0);
+            for (unsigned i = 0; i < 2; i++)
+                longer += (double)session.moments[i][FIRST] > mean;
+        }
+        assert_true(poisson ? longer > 0 && longer < 2 * SEEDS : longer == 0);
+        close_session(&session);
+    }
+}
+
 /* 100 ms of steps that take longer than the time between two: the queue only grows. */
 static void a_rate_that_cannot_be_kept_up_is_seen(void **state)
 {
@@ -39,7 +77,9 @@ static void a_rate_that_cannot_be_kept_up_is_seen(void **state)
     open_session(&session, 1);
     scripts[0].steps = 10000;
     pb_session_run(&session, PB_PHASE_OPEN, &stalling, UINT64_MAX);
-    assert_true(session.windows[PB_PHASE_OPEN][0].late > 9990);
+    const struct pb_window *w = &session.windows[PB_PHASE_OPEN][0];
+    assert_true(w->late > 9990);
+    assert_true(w->over - w->due_first > 5 * (w->due_last - w->due_first));
     assert_true(session.open_hists[0].max > 5 * MS);
     close_session(&session);
 }
@@ -72,6 +112,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_that_were_due_before_their_worker_was_free_are_late),
         cmocka_unit_test(a_rate_that_cannot_be_kept_up_is_seen),
+        cmocka_unit_test(a_schedule_that_is_kept_takes_its_own_time),
+        cmocka_unit_test(the_first_moment_is_drawn_as_the_others),
         cmocka_unit_test(moments_have_the_rate_asked_for),
     };
     pb_clock_open();

@@ -120,6 +120,13 @@ static void stateless_after(void *state)
     __atomic_fetch_add(&stateless_calls, state == NULL, __ATOMIC_RELAXED);
 }
 
+static unsigned rate_calls;
+
+static void rate_before(void *state)
+{
+    __atomic_fetch_add(&rate_calls, state == NULL, __ATOMIC_RELAXED);
+}
+
 static const struct pb_hook hooks[] = {
     {.before = NULL},
     {.ready = hook_ready,
@@ -127,6 +134,7 @@ static const struct pb_hook hooks[] = {
      .after = hook_after,
      .state_bytes = sizeof(struct hook_state)},
     {.after = stateless_after},
+    {.before = rate_before, .rate_only = true},
 };
 
 static struct pb_worker workers[WORKERS];
@@ -137,7 +145,7 @@ static void open_session_with(struct pb_session *session, uint64_t sample_gap,
 {
     memset(diaries, 0, sizeof diaries);
     memset(workers, 0, sizeof workers);
-    stateless_calls = 0;
+    stateless_calls = rate_calls = 0;
     *session = (struct pb_session){.workload = &fake,
                                    .workers = workers,
                                    .n = WORKERS,

@@ -17,8 +17,10 @@ struct script {
     uint64_t runs, run_steps[RUNS_MAX];
     unsigned alloc_path, free_path;
     uint64_t alloc_ns;
-    void (*in_step)(void); /* what a timed step does besides; may be NULL */
-    uint64_t run_ns;       /* that a run takes at least; 0: no time */
+    void (*in_run)(void);       /* what an untimed run does besides; may be NULL */
+    void (*in_step)(void);      /* what a timed step does besides; may be NULL */
+    uint64_t run_ns;            /* that a run takes at least; 0: no time */
+    uint64_t slow_run, slow_ns; /* which run (1, 2, ...) takes how much more; 0: none */
 };
 
 static struct script scripts[WORKERS];
@@ -50,9 +52,12 @@ static inline uint64_t script_run(struct pb_worker *worker, uint64_t steps)
     steps = steps < left ? steps : left;
     if (script->runs < RUNS_MAX)
         script->run_steps[script->runs] = steps;
+    if (script->in_run != NULL)
+        script->in_run();
     if (script->run_ns > 0)
         spin((double)script->run_ns);
-    script->runs++;
+    if (++script->runs == script->slow_run)
+        spin((double)script->slow_ns);
     script->done += steps;
     return steps;
 }
