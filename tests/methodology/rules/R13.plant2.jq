@@ -1,3 +1,3 @@
 include "records";
 # the batches left out
-first_where(.kind == "rep" and .hist.body != null; del(.hist.body))[]
+.[] | if .kind == "rep" and .hist.body != null then del(.hist.body) else . end
