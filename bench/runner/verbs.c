@@ -297,7 +297,8 @@ static const struct pb_verb verbs[] = {
      pb_poolmon},
     {"selftest", "", 0, 0,
      "try the instrument on differences that are known: none, 3 %, 10 %, and a busy neighbour",
-     "A run of its own for each experiment; some ten minutes. Exit code 3: it did not tell what it "
+     "A run of its own for each experiment; five minutes or more. Exit code 3: it did not tell "
+     "what it "
      "should.",
      pb_selftest},
     {"doctor", "", 0, 0, "what of this machine helps or hinders, what is missing, how to change it",

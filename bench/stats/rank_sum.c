@@ -66,23 +66,10 @@ static double at_most(const struct rank_sum *null, size_t u)
 }
 
 /* How often the interval from the c-th smallest to the c-th largest difference holds the shift. */
-static double coverage(const struct rank_sum *null, size_t c)
+static double coverage(const void *law, size_t c)
 {
+    const struct rank_sum *null = law;
     return 1 - 2 * at_most(null, c - 1);
-}
-
-/* The largest c with at least `confidence`; 0: none, the samples are too small. */
-static size_t largest_cut(const struct rank_sum *null, double confidence)
-{
-    size_t low = 0, high = null->n * null->m / 2;
-    while (low < high) {
-        size_t middle = low + (high - low + 1) / 2;
-        if (coverage(null, middle) >= confidence)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
 }
 
 /* Whether counts of values stay within what can be allocated. */
@@ -134,7 +121,7 @@ int pb_unpaired_ratio(const double *a, size_t n, const double *b, size_t m, doub
     if (error == 0)
         error = count_orders(&null);
     if (error == 0) {
-        size_t cut = largest_cut(&null, confidence);
+        size_t cut = pb_largest_cut(coverage, &null, null.n * null.m / 2, confidence);
         *out = (struct pb_estimate){.value = exp(pb_median_sorted(d, n * m)),
                                     .low = cut > 0 ? exp(d[cut - 1]) : (double)NAN,
                                     .high = cut > 0 ? exp(d[n * m - cut]) : (double)NAN,

@@ -69,23 +69,10 @@ static double at_most(const struct signed_rank *null, double halves)
 
 /* How often the interval from the c-th smallest to the c-th largest Walsh average, c >= 1, holds
  * the median: T+ is the number of positive averages. */
-static double coverage(const struct signed_rank *null, size_t c)
+static double coverage(const void *law, size_t c)
 {
+    const struct signed_rank *null = law;
     return 1 - 2 * at_most(null, 2 * (double)(c - 1));
-}
-
-/* The largest c with at least `confidence`; 0: none, n is too small. */
-static size_t largest_cut(const struct signed_rank *null, double confidence, size_t averages)
-{
-    size_t low = 0, high = averages / 2;
-    while (low < high) {
-        size_t middle = low + (high - low + 1) / 2;
-        if (coverage(null, middle) >= confidence)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
 }
 
 /* d = ln a - ln b, if a, b and a / b are positive and finite. (a or b infinite: a / b is infinite,
@@ -116,7 +103,7 @@ static void estimate_centre(const double *d, double *walsh, double confidence,
         count_sums(&null);
     pb_sort(walsh, averages);
     out->value = pb_median_sorted(walsh, averages);
-    size_t cut = largest_cut(&null, confidence, averages);
+    size_t cut = pb_largest_cut(coverage, &null, averages / 2, confidence);
     out->low = cut ? walsh[cut - 1] : NAN;
     out->high = cut ? walsh[averages - cut] : NAN;
     out->confidence = cut ? coverage(&null, cut) : 0;

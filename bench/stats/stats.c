@@ -33,6 +33,20 @@ int pb_check_finite(const double *x, size_t n)
     return n ? 0 : -EINVAL;
 }
 
+size_t pb_largest_cut(double (*coverage)(const void *null, size_t c), const void *null, size_t most,
+                      double confidence)
+{
+    size_t low = 0, high = most;
+    while (low < high) {
+        size_t middle = low + (high - low + 1) / 2;
+        if (coverage(null, middle) >= confidence)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
 double pb_median_sorted(const double *x, size_t n)
 {
     return n % 2 ? x[n / 2] : 0.5 * x[n / 2 - 1] + 0.5 * x[n / 2];

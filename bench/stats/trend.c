@@ -42,25 +42,13 @@ static void count_inversions(struct inversions *null)
 
 /* How often the c-th smallest to the c-th largest slope, c >= 1, hold the true one: they miss it if
  * fewer than c slopes lie on one side of it. */
-static double coverage(const struct inversions *null, size_t c)
+static double coverage(const void *law, size_t c)
 {
+    const struct inversions *null = law;
     double n = (double)null->n, mean = n * (n - 1) / 4, variance = n * (n - 1) * (2 * n + 5) / 72;
     if (null->n <= EXACT)
         return 1 - 2 * null->at_most[c - 1];
     return 1 - erfc((mean - (double)c + 0.5) / sqrt(2 * variance));
-}
-
-static size_t largest_cut(const struct inversions *null, double confidence, size_t slopes)
-{
-    size_t low = 0, high = slopes / 2;
-    while (low < high) {
-        size_t middle = low + (high - low + 1) / 2;
-        if (coverage(null, middle) >= confidence)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
 }
 
 static void estimate_slope(double *slopes, size_t count, double confidence, struct pb_estimate *out)
@@ -69,7 +57,7 @@ static void estimate_slope(double *slopes, size_t count, double confidence, stru
     if (null.n <= EXACT)
         count_inversions(&null);
     pb_sort(slopes, count);
-    size_t cut = largest_cut(&null, confidence, count);
+    size_t cut = pb_largest_cut(coverage, &null, count / 2, confidence);
     out->value = pb_median_sorted(slopes, count);
     out->low = cut ? slopes[cut - 1] : NAN;
     out->high = cut ? slopes[count - cut] : NAN;
