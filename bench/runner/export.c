@@ -48,6 +48,14 @@ void pb_export_marked(const struct pb_export_job *job, const struct pb_rep *rep,
              job->mark);
 }
 
+int pb_export_json(struct pb_export_job *job, const json_t *all)
+{
+    if (json_dumpf(all, job->out, JSON_INDENT(2) | JSON_REAL_PRECISION(PB_EXPORT_DIGITS)) != 0)
+        return -EIO;
+    fputc('\n', job->out);
+    return 0;
+}
+
 void pb_export_name(const struct pb_export_job *job, const struct pb_rep *rep, char *out,
                     size_t size)
 {

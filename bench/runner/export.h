@@ -51,6 +51,12 @@ void pb_export_marked(const struct pb_export_job *job, const struct pb_rep *rep,
 void pb_export_name(const struct pb_export_job *job, const struct pb_rep *rep, char *out,
                     size_t size);
 
+/* Digits of a real number in every text format. */
+enum { PB_EXPORT_DIGITS = 12 };
+
+/* Writes a document and its end of line. Returns 0 or -EIO. */
+int pb_export_json(struct pb_export_job *job, const json_t *all);
+
 /* The metrics of the run's header: calls `each` with key, unit, better and help of each, in the
  * order of their keys, until one returns not 0; returns that. */
 typedef int pb_export_metric_fn(void *context, const char *key, const json_t *facts);

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS = 12 };
-
 /* Names that mean something else to a reader of this format. */
 static const char *const reserved[] = {
     "name",
@@ -143,10 +141,8 @@ static int finish(struct pb_export_job *job, json_t *entries)
     int error = all == NULL ? -ENOMEM : 0;
     if (error == 0 && n == 0)
         error = -ENODATA;
-    if (error == 0 && json_dumpf(all, job->out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) != 0)
-        error = -EIO;
     if (error == 0)
-        fputc('\n', job->out);
+        error = pb_export_json(job, all);
     json_decref(all);
     return error;
 }

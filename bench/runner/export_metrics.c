@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS = 12 };
-
 /* --- CSV, Markdown --------------------------------------------------------------------------- */
 
 static void csv_rep(struct pb_export_job *job, const struct pb_rep *rep)
@@ -56,7 +54,7 @@ static void csv_metrics(struct pb_export_job *job, const struct pb_rep *rep)
         pb_text_csv(job->out, key);
         fputc(',', job->out);
         pb_text_csv(job->out, unit != NULL ? unit : "1");
-        fprintf(job->out, ",%.*g\r\n", DIGITS, number);
+        fprintf(job->out, ",%.*g\r\n", PB_EXPORT_DIGITS, number);
     }
 }
 
@@ -143,10 +141,8 @@ int pb_export_bmf(struct pb_export_job *job)
     }
     if (error == 0 && json_object_size(all) == 0)
         error = -ENODATA;
-    if (error == 0 && json_dumpf(all, job->out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) != 0)
-        error = -EIO;
     if (error == 0)
-        fputc('\n', job->out);
+        error = pb_export_json(job, all);
     json_decref(all);
     return error;
 }
@@ -181,7 +177,7 @@ static void sample(struct pb_export_job *job, const char *family, const struct p
     label(job->out, "alloc", cell->alloc, false);
     label(job->out, "threads", threads, false);
     label(job->out, "of", of, true);
-    fprintf(job->out, "} %.*g\n", DIGITS, value);
+    fprintf(job->out, "} %.*g\n", PB_EXPORT_DIGITS, value);
 }
 
 /* The name of a family: letters, digits and '_'; none of the endings that mean a type. */
